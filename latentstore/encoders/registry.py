@@ -1,0 +1,136 @@
+"""Names of encoders → lazy class paths. A spec is `name` or `name:argument`: `text`, `hashing:128`,
+`sentence-transformers:/models/mine`. The class is imported by the first `load`, and called with the argument, a string,
+if there is one. Packages add encoders with the entry-point group `latentstore.encoders`, or by `register`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, cast
+
+from latentstore.encoders.base import Description, Encoder
+from latentstore.errors import AlreadyExists, EncoderMissing, InvalidInput
+
+GROUP = "latentstore.encoders"
+SENTENCE_TRANSFORMERS = "sentence-transformers"
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    target: str  # "package.module:Class"
+    install: str  # what `pip install` needs to make the target importable
+
+
+_registered: dict[str, _Entry] = {}
+
+
+def register(name: str, target: str, *, install: str = "") -> None:
+    """Make `name` known. target: "package.module:Class", imported when first used. install: what pip would install
+    if that import fails. Raises AlreadyExists when the name stands for another class, InvalidInput for a malformed one.
+    """
+    if not name or ":" in name or "/" in name:
+        raise InvalidInput(f"an encoder's name is a word without ':' and '/', got {name!r}")
+    if not all(target.partition(":")):
+        raise InvalidInput(f"expected 'package.module:Class' for encoder {name!r}, got {target!r}")
+    known = _registered.get(name)  # an entry point of that name steps back
+    if known is not None and known.target != target:
+        raise AlreadyExists(f"encoder {name!r} stands for {known.target}, not {target}; choose another name")
+    _registered[name] = _Entry(target, install)
+
+
+def names() -> list[str]:
+    """Every known name, sorted."""
+    return sorted({*_registered, *_installed()})
+
+
+def resolve(wanted: str) -> str:
+    """The spec for what a person wrote: a known name, a spec, a folder of a sentence-transformers model, or its name on
+    the hub. A folder becomes absolute, so that the spec holds from any working directory. Raises EncoderMissing.
+    """
+    name, _, argument = wanted.partition(":")
+    if name == SENTENCE_TRANSFORMERS and argument:
+        return f"{name}:{_place(argument)}"
+    if _find(name) is not None:
+        return wanted
+    if "/" in wanted or Path(wanted).is_dir():
+        return f"{SENTENCE_TRANSFORMERS}:{_place(wanted)}"
+    raise EncoderMissing(_unknown(wanted))
+
+
+def load(spec: str) -> Encoder:
+    """The encoder that a spec names; see `resolve` for what may be written. Cheap: weights are read when first needed.
+
+    Raises EncoderMissing with the line that installs what is missing.
+    """
+    spec = resolve(spec)
+    name, colon, argument = spec.partition(":")
+    made = _class(name)(argument) if colon else _class(name)()
+    return cast(Encoder, made)
+
+
+def describe() -> list[Description]:
+    """A row for each known name. A class may have a classmethod `describe() -> Description` to say it better."""
+    return [_describe(name) for name in names()]
+
+
+def _describe(name: str) -> Description:
+    try:
+        made = _class(name)
+    except EncoderMissing as missing:
+        return Description(name, (), None, "", False, str(missing))
+    if hasattr(made, "describe"):
+        return cast(Description, made.describe())
+    dim, modalities = getattr(made, "dim", None), getattr(made, "modalities", ())
+    known = modalities if isinstance(modalities, Iterable) else ()  # a property, when read from the class, is neither
+    return Description(name, tuple(sorted(known)), dim if isinstance(dim, int) else None, made.__module__, True, "")
+
+
+def _class(name: str) -> Any:
+    entry = _find(name)
+    if entry is None:
+        raise EncoderMissing(_unknown(name))
+    module, _, attribute = entry.target.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as cause:
+        absent = getattr(cause, "name", None) or module
+        line = f"pip install {entry.install or absent.partition('.')[0]}"
+        raise EncoderMissing(f"encoder {name!r} ({entry.target}) does not import: {cause}; try: {line}") from cause
+
+
+def _find(name: str) -> _Entry | None:
+    # Entry points last: reading those of every installed package takes longer than encoding a query.
+    return _registered.get(name) or _installed().get(name)
+
+
+@cache
+def _installed() -> dict[str, _Entry]:
+    return {point.name: _Entry(point.value, _distribution(point)) for point in entry_points(group=GROUP)}
+
+
+def _distribution(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else ""
+
+
+def _place(argument: str) -> str:
+    folder = Path(argument).expanduser()
+    return str(folder.resolve()) if folder.is_dir() else argument
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, names(), n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return (
+        f"no encoder is called {name!r}; {hint}known are {', '.join(names())}, "
+        "any folder of a sentence-transformers model, and any such model on the hub as 'owner/name'"
+    )
+
+
+register("text", "latentstore.encoders.text:TextEncoder")
+register("hashing", "latentstore.encoders.hashing:HashingEncoder")
+register(SENTENCE_TRANSFORMERS, "latentstore.encoders.sentence_transformers:SentenceTransformersEncoder")

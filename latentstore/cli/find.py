@@ -1,0 +1,76 @@
+"""search and similar: hits as rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from latentstore.cli import hits as shows
+from latentstore.cli.output import Format, FormatOption
+from latentstore.cli.stores import CollectionOption, StoreArgument, collection
+
+if TYPE_CHECKING:
+    from latentstore.types import Hits
+
+CountOption = Annotated[int, typer.Option("-k", min=1, help="How many hits.")]
+ColumnsOption = Annotated[
+    str | None, typer.Option(metavar="A,B", help="Which metadata to show, by name. All when absent.")
+]
+
+
+def search(
+    store: StoreArgument,
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="What to look for, in words.", show_default=False)],
+    k: CountOption = 10,
+    where: Annotated[
+        str | None, typer.Option(metavar="EXPR", help="Only items for which this SQL condition holds.")
+    ] = None,
+    columns: ColumnsOption = None,
+    exact: Annotated[bool, typer.Option("--exact", help="Compare with every item, use no index.")] = False,
+    recall: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="The share of true neighbours to aim for, as 0.99.")
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say on standard error how the search went, step by step.")
+    ] = False,
+    collection_name: CollectionOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Find what is closest in meaning to a text.
+
+    Examples:
+      latentstore search pile.latent "how do plants eat light?"
+      latentstore search pile.latent "rent" -k 5 --where "year > 2000 and lang = 'en'" --format jsonl
+    """
+    chosen = _split(columns)
+    with collection(store, collection_name) as docs:
+        found = docs.search(query, k=k, where=where, exact=exact, recall=recall, columns=chosen, explain=explain)
+        _show(found, chosen, form)
+
+
+def similar(
+    store: StoreArgument,
+    item: Annotated[str, typer.Argument(metavar="ID", help="The id of an item in the store.", show_default=False)],
+    k: CountOption = 10,
+    columns: ColumnsOption = None,
+    collection_name: CollectionOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Find the neighbours of an item, itself left out.
+
+    Example:
+      latentstore similar pile.latent "/home/me/notes/rent.md#0" -k 5
+    """
+    with collection(store, collection_name) as docs:
+        _show(docs.similar(item, k=k), _split(columns), form)
+
+
+def _split(columns: str | None) -> list[str] | None:
+    return None if columns is None else [name.strip() for name in columns.split(",") if name.strip()]
+
+
+def _show(found: Hits, columns: list[str] | None, form: Format) -> None:
+    shows.show(list(found), columns, form)
+    if found.plan is not None:
+        shows.show_plan(found.plan)

@@ -1,0 +1,93 @@
+"""Hits for people and machines. A table shows the start of each passage, where it stands and what is known of it; the
+other formats have everything whole."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from latentstore.cli.output import Format, Row, console, emit_data, new_table, note, one_line, printable, shown
+from latentstore.types import Hit
+
+PASSAGE = 320  # characters of a passage that a table shows
+PLACE = frozenset({"start", "end", "part", "line", "record"})  # said in the place of a hit, not again below it
+
+
+def show(hits: Sequence[Hit], columns: list[str] | None, form: Format) -> None:
+    """Print hits, closest first. columns: the metadata to show, or None for all of it."""
+    if form is Format.TABLE:
+        _table(hits, columns)
+    elif form is Format.CSV:
+        keys = columns if columns is not None else list(dict.fromkeys(key for hit in hits for key in hit.metadata))
+        emit_data(_flat(hits, keys), ["id", "score", "distance", "text", "uri", *keys], form)
+    else:
+        emit_data(_nested(hits, columns), [], form)
+
+
+def show_plan(plan: Sequence[Row]) -> None:
+    """Print the steps of a search on standard error."""
+    for step in plan:
+        facts = [str(step.get("detail") or "")]
+        if step.get("count") is not None:
+            facts.append(f"{step['count']:,}")
+        note(f"{step.get('ms', 0.0):9.3f} ms  {step.get('step', '')}: {', '.join(fact for fact in facts if fact)}")
+
+
+def _nested(hits: Sequence[Hit], columns: list[str] | None) -> Iterator[dict[str, Any]]:
+    for hit in hits:
+        metadata = hit.metadata if columns is None else {key: hit.metadata.get(key) for key in columns}
+        yield {
+            "id": hit.id,
+            "score": hit.score,
+            "distance": hit.distance,
+            "text": hit.text,
+            "uri": hit.uri,
+            "metadata": metadata,
+        }
+
+
+def _flat(hits: Sequence[Hit], keys: list[str]) -> Iterator[dict[str, Any]]:
+    for row in _nested(hits, keys):
+        yield {**row.pop("metadata"), **row}
+
+
+def _table(hits: Sequence[Hit], columns: list[str] | None) -> None:
+    if not hits:
+        note("no hits")
+        return
+    from rich.text import Text
+
+    grid = new_table()
+    grid.expand, grid.padding = True, (0, 1, 1, 0)  # a blank line between hits keeps wrapped passages apart
+    grid.add_column("score", justify="right", no_wrap=True)
+    grid.add_column("passage", ratio=3)
+    grid.add_column("where", ratio=2, overflow="fold")
+    for hit in hits:
+        where = Text(place(hit))
+        for line in facts(hit, columns):
+            where.append(f"\n{line}", style="dim")
+        grid.add_row(f"{hit.score:.3f}", Text(passage(hit.text)), where)
+    console().print(grid)
+
+
+def passage(text: str | None) -> str:
+    """The start of a text on one line, cut at a word with an ellipsis."""
+    return textwrap.shorten(printable(one_line(text or "")), PASSAGE, placeholder=" …")
+
+
+def place(hit: Hit) -> str:
+    """Where a hit stands: its id, which `similar` takes, after its uri when the id does not say it; then the line."""
+    at = hit.id if hit.uri is None or hit.id.startswith(hit.uri) else f"{hit.uri}\nid {hit.id}"
+    for key in ("line", "record"):
+        if hit.metadata.get(key) is not None:
+            at += f"\n{key} {hit.metadata[key]}"
+    return printable(at)
+
+
+def facts(hit: Hit, columns: list[str] | None) -> Iterator[str]:
+    """A line for each known piece of metadata; those in `columns` even where the place says them."""
+    keys = columns if columns is not None else [key for key in hit.metadata if key not in PLACE]
+    for key in keys:
+        if hit.metadata.get(key) is not None:
+            yield f"{key}: {textwrap.shorten(one_line(shown(hit.metadata[key])), 120, placeholder=' …')}"

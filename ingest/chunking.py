@@ -1,0 +1,203 @@
+"""Passages: stretches of a text that an encoder reads whole, cut where a reader would pause.
+
+Borders from strong to weak: a heading, a blank line, a line, a sentence, a space, a token. A passage is a slice of the
+text: `text[start:end]`, white space at its ends left off. Lengths are counted in the encoder's own tokens.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
+
+LARGEST = 256  # tokens of a passage unless asked otherwise: longer ones blur what they are about
+_SHORT = 0.25  # of the limit: a passage shorter than that goes on past a heading
+
+_PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*")
+_LINE = re.compile(r"\n+")
+_SENTENCE = re.compile(r"(?<=[.!?…])[\"'”’»)\]]*\s+(?=[^a-z\s])|(?<=[。！？])(?=\S)")  # noqa: RUF001
+_SPACE = re.compile(r"\s+")
+_HEADING = re.compile(r"#{1,6}[ \t]+(\S.*?)[ \t]*#*[ \t]*$", re.MULTILINE)
+_WORD = re.compile(r"\w+|[^\w\s]")
+
+
+class Tokens(Protocol):
+    """The part of an encoder that splitting needs."""
+
+    @property
+    def window(self) -> int: ...
+
+    def token_spans(self, text: str) -> list[tuple[int, int]]: ...
+
+
+class WordTokens:
+    """Stands in for the tokenizer of an encoder that has none: words and signs."""
+
+    window = 256
+
+    def token_spans(self, text: str) -> list[tuple[int, int]]:
+        """Character offsets [start, end) of each word and sign."""
+        return [match.span() for match in _WORD.finditer(text)]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A passage's place in its text, in characters, and the heading above it."""
+
+    start: int
+    end: int
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Splitter:
+    """Cuts texts into passages of at most `limit` tokens."""
+
+    tokens: Tokens
+    limit: int
+
+    @classmethod
+    def fitting(cls, tokens: Tokens, wanted: int | None) -> Splitter:
+        """wanted: tokens a passage, never more than the window; None: half the window, at most LARGEST."""
+        return cls(tokens, max(1, min(wanted or min(tokens.window // 2, LARGEST), tokens.window)))
+
+    def split(self, text: str, markdown: bool = False, title: str | None = None) -> Iterator[Span]:
+        """Passages in order, not overlapping, every visible character in one. title: the heading above the text."""
+        if len(text) <= self.limit and not markdown:  # no token is shorter than a character
+            yield from _stripped(text, 0, len(text), title)
+            return
+        measure = _Measure(text, [start for start, _ in self.tokens.token_spans(text)])
+        headings = _headings(text) if markdown else []
+        for start, end in _packed(measure, headings, self.limit):
+            title = _title(headings, start, title)
+            for span in _stripped(text, start, end, title):
+                yield from self._fitted(text, span)
+
+    def _fitted(self, text: str, span: Span) -> Iterator[Span]:
+        # A tokenizer may count a slice otherwise than the same stretch inside its text.
+        if span.end - span.start <= self.limit:
+            yield span
+            return
+        inner = text[span.start : span.end]
+        starts = [start for start, _ in self.tokens.token_spans(inner)]
+        if len(starts) <= self.limit:
+            yield span
+            return
+        middle = _cut(_Measure(inner, starts), 0, len(inner), len(starts) // 2)
+        if not 0 < middle < len(inner):
+            yield span  # one character of many tokens
+            return
+        for start, end in ((0, middle), (middle, len(inner))):
+            for half in _stripped(text, span.start + start, span.start + end, span.title):
+                yield from self._fitted(text, half)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """A text and where its tokens begin."""
+
+    text: str
+    starts: list[int]
+
+    def between(self, start: int, end: int) -> int:
+        return bisect_left(self.starts, end) - bisect_left(self.starts, start)
+
+
+def _packed(measure: _Measure, headings: list[tuple[int, str]], limit: int) -> Iterator[tuple[int, int]]:
+    """Paragraphs joined while they fit; one that does not fit is taken apart."""
+    breaks = {at for at, _ in headings}
+    begin = end = 0
+    for start, stop in _pieces(measure.text, _PARAGRAPH, 0, len(measure.text), breaks):
+        held = measure.between(begin, end)
+        fits = measure.between(begin, stop) <= limit
+        if end > begin and (not fits or (start in breaks and held >= limit * _SHORT)):
+            yield begin, end
+            begin = start
+        if measure.between(begin, stop) > limit:
+            yield from _apart(measure, begin, stop, limit, (_LINE, _SENTENCE))
+            begin = stop
+        end = stop
+    if end > begin:
+        yield begin, end
+
+
+def _apart(
+    measure: _Measure, start: int, end: int, limit: int, borders: tuple[re.Pattern[str], ...]
+) -> Iterator[tuple[int, int]]:
+    """A stretch too long for one passage, in parts of about equal length, cut at the strongest border that serves."""
+    if not borders:
+        yield from _hard(measure, start, end, limit)
+        return
+    total = measure.between(start, end)
+    aim = total / -(-total // limit)
+    begin = begin_next = start
+    for _, stop in _pieces(measure.text, borders[0], start, end, set()):
+        if begin_next > begin and _full(measure, begin, begin_next, stop, aim, limit):
+            yield begin, begin_next
+            begin = begin_next
+        if measure.between(begin, stop) > limit:
+            yield from _apart(measure, begin, stop, limit, borders[1:])
+            begin = stop
+        begin_next = stop
+    if begin_next > begin:
+        yield begin, begin_next
+
+
+def _full(measure: _Measure, begin: int, held: int, stop: int, aim: float, limit: int) -> bool:
+    return measure.between(begin, held) >= aim or measure.between(begin, stop) > limit
+
+
+def _hard(measure: _Measure, start: int, end: int, limit: int) -> Iterator[tuple[int, int]]:
+    """No pause anywhere: cut at spaces, or between tokens where there is none."""
+    while measure.between(start, end) > limit:
+        cut = _cut(measure, start, end, limit)
+        yield start, cut
+        start = cut
+    yield start, end
+
+
+def _cut(measure: _Measure, start: int, end: int, tokens: int) -> int:
+    """The best place to cut so that at most `tokens` stay before it, and at least one character does."""
+    first = bisect_left(measure.starts, start)
+    last = first + max(1, tokens)
+    for at in range(last, first + max(1, tokens) // 2, -1):
+        border = measure.starts[at]
+        if start < border < end and measure.text[border - 1].isspace():
+            return border
+    # Several tokens may begin at one character: step over them all, or the cut would stand still.
+    return next((border for border in measure.starts[last:] if border > start), end)
+
+
+def _pieces(text: str, border: re.Pattern[str], start: int, end: int, breaks: set[int]) -> Iterator[tuple[int, int]]:
+    """[start, end) cut behind each border, and before each of `breaks`."""
+    cuts = {match.end() for match in border.finditer(text, start, end)} | {at for at in breaks if start < at < end}
+    yield from pairwise(sorted({start, end, *cuts}))
+
+
+def _headings(text: str) -> list[tuple[int, str]]:
+    """Position and words of each heading line, those inside code fences left out."""
+    found, fenced, at = [], False, 0
+    for line in text.splitlines(keepends=True):
+        if line.lstrip().startswith(("```", "~~~")):
+            fenced = not fenced
+        elif not fenced and (heading := _HEADING.match(line.rstrip("\r\n"))):
+            found.append((at, heading[1]))
+        at += len(line)
+    return found
+
+
+def _title(headings: list[tuple[int, str]], start: int, before: str | None) -> str | None:
+    above = bisect_left(headings, start + 1, key=lambda heading: heading[0])
+    return headings[above - 1][1] if above else before
+
+
+def _stripped(text: str, start: int, end: int, title: str | None) -> Iterator[Span]:
+    """The slice without white space at its ends; nothing when nothing is left."""
+    inner = text[start:end]
+    left = len(inner) - len(inner.lstrip())
+    right = len(inner.rstrip())
+    if left < right:
+        yield Span(start + left, start + right, title)

@@ -1,0 +1,52 @@
+"""What a job says of itself: problems on the way, how far it is, and what it did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+KEPT_PROBLEMS = 1000  # the rest are counted
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that could not be taken in, and why. `source`: the uri of its file."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is. `done`, `total`: bytes of source files."""
+
+    files: int
+    passages: int
+    problems: int
+    done: int
+    total: int
+    seconds: float
+
+
+@dataclass(slots=True)
+class Result:
+    """What a job did. added + replaced + updated + unchanged = passages."""
+
+    collection: str
+    files: int = 0  # read to their end
+    passages: int = 0
+    added: int = 0
+    replaced: int = 0  # another text, encoded again
+    updated: int = 0  # the same text with other metadata, not encoded again
+    unchanged: int = 0
+    removed: int = 0  # no longer in their file
+    bad: int = 0
+    problems: list[Problem] = field(default_factory=list)  # the first KEPT_PROBLEMS of `bad`
+    ignored: dict[str, int] = field(default_factory=dict)  # ending → files that no reader takes
+    seconds: float = 0.0
+    stopped: bool = False  # before the end, by request
+
+    def note(self, problem: Problem) -> None:
+        """Count a problem, and keep it while there is room."""
+        self.bad += 1
+        if len(self.problems) < KEPT_PROBLEMS:
+            self.problems.append(problem)

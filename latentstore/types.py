@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, overload
@@ -75,3 +75,117 @@ class Written:
     inserted: int
     replaced: int
     skipped: int
+
+
+class Hits(Sequence[Hit]):
+    """What one query found, closest first. Plain values: it stays good after the store has closed.
+
+    `ids`; `scores` (k,) float64, higher is closer; `distances` (k,) float64, smaller is closer; `plan`: the steps
+    taken, when the search was asked to explain itself.
+    """
+
+    def __init__(
+        self,
+        ids: list[str],
+        distances: Float64,
+        scores: Float64,
+        details: Callable[[], list[tuple[str | None, str | None, dict[str, Any]]]],
+        plan: list[PlanStep] | None = None,
+    ) -> None:
+        self.ids = ids
+        self.distances = distances
+        self.scores = scores
+        self.plan = plan
+        self.details = details
+        self._hits: list[Hit] | None = None
+
+    def _all(self) -> list[Hit]:
+        # Unpacking texts and metadata takes longer than the search; ids alone are often all that is wanted.
+        if self._hits is None:
+            rows = zip(self.ids, self.scores.tolist(), self.distances.tolist(), self.details(), strict=True)
+            self._hits = [Hit(name, score, distance, *rest) for name, score, distance, rest in rows]
+        return self._hits
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @overload
+    def __getitem__(self, at: int) -> Hit: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Hit]: ...
+    def __getitem__(self, at: int | slice) -> Hit | list[Hit]:
+        return self._all()[at]
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self._all())
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}: {score:.3f}" for name, score in zip(self.ids[:3], self.scores, strict=False))
+        return f"<{len(self)} hits {shown}{', …' if len(self) > 3 else ''}>"
+
+    def rows(self) -> Rows:
+        """As a table: id, score, distance, text, uri, then a column for each key of metadata."""
+        hits = self._all()
+        names = list(dict.fromkeys(key for hit in hits for key in hit.metadata))
+        fixed = ["id", "score", "distance", "text", "uri"]
+        values = [
+            (hit.id, hit.score, hit.distance, hit.text, hit.uri, *(hit.metadata.get(name) for name in names))
+            for hit in hits
+        ]
+        return Rows([*fixed, *names], values)
+
+    def to_arrow(self) -> pyarrow.Table:
+        return self.rows().to_arrow()
+
+    def to_pandas(self) -> pandas.DataFrame:
+        return self.rows().to_pandas()
+
+
+@dataclass(frozen=True, slots=True)
+class PlanStep:
+    """A step of a search, as `explain=True` shows it."""
+
+    step: str
+    detail: str
+    count: int
+    ms: float
+
+
+class Rows:
+    """A small table: what a SELECT gave. `columns`: names; `values`: a tuple a row. Iterates as dicts."""
+
+    def __init__(self, columns: list[str], values: list[tuple[Any, ...]]) -> None:
+        self.columns = columns
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return (dict(zip(self.columns, row, strict=True)) for row in self.values)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} rows of {', '.join(self.columns)}>"
+
+    def to_arrow(self) -> pyarrow.Table:
+        import pyarrow as pa
+
+        columns = zip(*self.values, strict=True) if self.values else [()] * len(self.columns)
+        return pa.table([pa.array(list(column)) for column in columns], names=self.columns)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        return self.to_arrow().to_pandas()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `verify` or `repair` found. `problems`: one line each, empty when all is well; `lost`: ids that are gone."""
+
+    problems: list[str]
+    mended: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    checked: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems

@@ -1,0 +1,84 @@
+"""latentstore: a store for latent vectors that a person owns. One directory, no server.
+
+store = latentstore.open("pile.latent")
+docs = store.create("docs", encoders=["text"])
+docs.add(["a text", "another"])
+for hit in docs.search("something like it"):
+    print(hit.score, hit.text)
+"""
+
+from latentstore.collection import Collection
+from latentstore.engine.backup import restore
+from latentstore.engine.repair import repair
+from latentstore.errors import (
+    AlreadyExists,
+    CollectionNotFound,
+    ColumnTypeClash,
+    Corrupted,
+    DimensionMismatch,
+    DuplicateId,
+    EncoderMismatch,
+    EncoderMissing,
+    FormatTooNew,
+    InvalidFilter,
+    InvalidInput,
+    ItemNotFound,
+    LatentstoreError,
+    NotAStore,
+    NotFinite,
+    NotFound,
+    ReadOnlyStore,
+    ReservedName,
+    SpaceNotFound,
+    StorageFailure,
+    StoreClosed,
+    StoreLocked,
+    StoreNotFound,
+)
+from latentstore.space import Space
+from latentstore.store import Store, open
+from latentstore.types import Hit, Hits, Item, Metric, Modality, OnConflict, PlanStep, Report, Rows, Written
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AlreadyExists",
+    "Collection",
+    "CollectionNotFound",
+    "ColumnTypeClash",
+    "Corrupted",
+    "DimensionMismatch",
+    "DuplicateId",
+    "EncoderMismatch",
+    "EncoderMissing",
+    "FormatTooNew",
+    "Hit",
+    "Hits",
+    "InvalidFilter",
+    "InvalidInput",
+    "Item",
+    "ItemNotFound",
+    "LatentstoreError",
+    "Metric",
+    "Modality",
+    "NotAStore",
+    "NotFinite",
+    "NotFound",
+    "OnConflict",
+    "PlanStep",
+    "ReadOnlyStore",
+    "Report",
+    "ReservedName",
+    "Rows",
+    "Space",
+    "SpaceNotFound",
+    "StorageFailure",
+    "Store",
+    "StoreClosed",
+    "StoreLocked",
+    "StoreNotFound",
+    "Written",
+    "open",
+    "repair",
+    "restore",
+]

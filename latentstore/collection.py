@@ -1,0 +1,178 @@
+"""Collection: items and search. A facade: each method checks what came, calls one engine function, returns its result."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+
+from latentstore.engine import check, describe, maintenance, parquet, read, verify, write
+from latentstore.engine.core import Engine
+from latentstore.engine.encoding import Encoders
+from latentstore.engine.indexing import Indexer
+from latentstore.engine.read import Question
+from latentstore.errors import InvalidInput
+from latentstore.space import Space
+from latentstore.types import Hits, Item, OnConflict, Report, Rows, Written
+
+
+class Collection:
+    """Made by `Store.create` or `Store.collection`. Any number of threads may search while one adds."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._encoders = Encoders(engine)
+        self._indexer = None if engine.read_only else Indexer(engine)
+
+    @property
+    def name(self) -> str:
+        return self.engine.folder.name
+
+    @property
+    def closed(self) -> bool:
+        return self.engine.closed
+
+    def add(
+        self,
+        items: Sequence[str | Item] | str | Item | None = None,
+        *,
+        vectors: Any = None,
+        ids: Sequence[str] | None = None,
+        metadata: Any = None,
+        on_conflict: OnConflict | str = OnConflict.ERROR,
+        fingerprint: str | None = None,
+    ) -> Written:
+        """Store a batch, whole or not at all; when this returns it is durable and searchable.
+
+        items: texts or Items, encoded by the collection's encoders. vectors: (n, dim) float32, or {space: array}, instead of or
+        beside items; into the space of an encoder only with that encoder's `fingerprint`. ids: n strings, made up when
+        None. metadata: list of n dicts, or a pandas, polars or Arrow table of n rows.
+        Raises DuplicateId, DimensionMismatch, NotFinite, ColumnTypeClash, ReservedName, EncoderMismatch, InvalidInput.
+        """
+        batch = check.batch(items, vectors, ids, metadata)
+        arrays = self._encoders.vectors_for(batch, fingerprint)
+        return write.add(self.engine, batch.incoming(arrays), check.choice(OnConflict, on_conflict, "on_conflict"))
+
+    def update(self, ids: Sequence[str], metadata: Any) -> int:
+        """Set metadata keys of items; keys not given and vectors stay. Returns how many items. Raises ItemNotFound."""
+        return write.update(self.engine, check.ids(ids), check.metadata(metadata, len(ids)))
+
+    def delete(self, ids: Sequence[str] | None = None, *, where: str | None = None) -> int:
+        """Delete items by id (unknown ones are passed over) or by filter. Returns how many there were."""
+        if (ids is None) == (where is None):
+            raise InvalidInput("delete takes either ids or where, exactly one of them")
+        return (
+            write.delete_ids(self.engine, check.ids(ids))
+            if ids is not None
+            else write.delete_where(self.engine, str(where))
+        )
+
+    def get(self, ids: Sequence[str] | str) -> list[Item]:
+        """The items in the order asked. Raises ItemNotFound."""
+        return read.get(self.engine, check.ids(ids))
+
+    def count(self, where: str | None = None) -> int:
+        """How many items there are, or pass a filter."""
+        return self.engine.snapshot.items if where is None else len(read.rows_where(self.engine, where)[1])
+
+    def __len__(self) -> int:
+        return self.engine.snapshot.items
+
+    def __contains__(self, name: str) -> bool:
+        return bool(self.engine.catalog.rows_of([name])[1])
+
+    def sql(self, query: str) -> Rows:
+        """The rows of one SELECT over the table `items` (row, id, text, uri, metadata). Raises InvalidFilter."""
+        return Rows(*self.engine.catalog.query(query, self.engine.snapshot.columns))
+
+    def search(
+        self,
+        query: Any,
+        k: int = 10,
+        *,
+        where: str | None = None,
+        space: str | None = None,
+        exact: bool = False,
+        recall: float | None = None,
+        columns: Sequence[str] | None = None,
+        explain: bool = False,
+    ) -> Any:
+        """The k nearest items: Hits for a text or a (dim,) vector, a list of Hits for several.
+
+        where: a SQL condition over metadata; never fewer than min(k, matching) hits. exact: compare with every vector.
+        recall: the share of the true neighbours to find, as measured when the index was built; 0.99 when None.
+        columns: metadata to fetch, all when None. explain: keep the plan in `hits.plan`.
+        Raises InvalidFilter, DimensionMismatch, NotFinite, EncoderMissing, SpaceNotFound, InvalidInput.
+        """
+        question = check.question(self.engine.snapshot, k, where, exact, recall, columns, explain)
+        queries, many = self._encoders.queries(query, space)
+        found = read.search(self.engine, space, queries, question)
+        return found if many else found[0]
+
+    def similar(
+        self,
+        id: str,
+        k: int = 10,
+        *,
+        where: str | None = None,
+        space: str | None = None,
+        exact: bool = False,
+        recall: float | None = None,
+        columns: Sequence[str] | None = None,
+        explain: bool = False,
+    ) -> Hits:
+        """The neighbours of an item, itself left out; otherwise as `search`. Raises ItemNotFound."""
+        question = check.question(self.engine.snapshot, k, where, exact, recall, columns, explain)
+        return read.similar(self.engine, space, check.ids([id])[0], question)
+
+    def space(self, name: str | None = None) -> Space:
+        """A space of this collection; the first one for None. Raises SpaceNotFound."""
+        return Space(self.engine, self.engine.space(name).row.name, self._encoders)
+
+    def spaces(self) -> list[str]:
+        return list(self.engine.snapshot.spaces)
+
+    def optimize(self, progress: Callable[[str, float], None] | None = None) -> None:
+        """Compact what is deleted and bring every index up to date now, rather than in the background.
+
+        progress: called with what is being done and the share done, 0 to 1.
+        """
+        maintenance.optimize(self.engine, progress)
+
+    def verify(self) -> Report:
+        """Re-read everything and hold it against its checksums and its counterparts."""
+        return verify.verify(self.engine)
+
+    def info(self) -> dict[str, Any]:
+        """Counts, sizes, columns, and for each space its encoder, index and measured recall."""
+        return describe.info(self.engine)
+
+    def export_parquet(self, path: str | os.PathLike[str], *, where: str | None = None) -> int:
+        """Write ids, texts, uris, metadata and the vectors of every space (fixed-size lists). Returns the rows written."""
+        return parquet.export(self.engine, Path(path), where)
+
+    def import_parquet(
+        self, path: str | os.PathLike[str], *, on_conflict: OnConflict | str = OnConflict.ERROR, batch: int = 10_000
+    ) -> int:
+        """Add what `export_parquet` wrote; the fingerprints in the file must be those of the spaces. Returns the rows read."""
+        return parquet.load(self.engine, Path(path), check.choice(OnConflict, on_conflict, "on_conflict"), batch)
+
+    def close(self) -> None:
+        """Stop upkeep and let go of the files. Safe to call twice."""
+        if self._indexer is not None:
+            self._indexer.stop()
+        self.engine.close()
+
+    def __enter__(self) -> Collection:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Collection {self.name!r} {'closed' if self.closed else f'{len(self)} items'}>"

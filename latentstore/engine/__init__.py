@@ -1,0 +1,1 @@
+"""How the parts move together: the way of a write, the way of a query, what happens after a crash, and upkeep."""

@@ -1,0 +1,164 @@
+"""Arguments parsed at the edge: what the facades were given, as what the engine takes. Nothing is stored before all of it is checked."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import numpy as np
+
+from latentstore.engine.read import Question
+from latentstore.engine.snapshot import Snapshot
+from latentstore.engine.write import Incoming
+from latentstore.errors import InvalidInput
+from latentstore.types import Float32, Int64, Item
+
+MAX_ID = 1024  # bytes
+DEFAULT_RECALL = 0.99
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What `add` was given: n items, their vectors still to be made or checked."""
+
+    ids: list[str]
+    texts: list[str | None]
+    uris: list[str | None]
+    metadata: Any
+    vectors: Any
+
+    @property
+    def n(self) -> int:
+        return len(self.ids)
+
+    @property
+    def has_text(self) -> bool:
+        return any(text is not None for text in self.texts)
+
+    def incoming(self, vectors: Mapping[str, tuple[Int64, Float32]]) -> Incoming:
+        return Incoming(self.ids, self.texts, self.uris, self.metadata, vectors)
+
+
+def batch(items: Any, vectors: Any, given_ids: Sequence[str] | None, metadata_: Any) -> Batch:
+    """Raises InvalidInput where lengths or kinds do not agree."""
+    if items is None and vectors is None:
+        raise InvalidInput("add takes items (texts), vectors=, or both; got neither")
+    listed = _items(items)
+    n = len(listed) if listed is not None else _length(vectors)
+    listed = listed if listed is not None else [Item()] * n
+    if metadata_ is not None and any(item.metadata for item in listed):
+        raise InvalidInput("metadata comes either inside the Items or as metadata=, got both")
+    own = [dict(item.metadata) for item in listed] if any(item.metadata for item in listed) else None
+    return Batch(
+        _ids_for(listed, given_ids),
+        [item.text for item in listed],
+        [item.uri for item in listed],
+        own if metadata_ is None else metadata(metadata_, n),
+        vectors,
+    )
+
+
+def _items(items: Any) -> list[Item] | None:
+    if items is None:
+        return None
+    if isinstance(items, str | Item):
+        items = [items]
+    if not isinstance(items, Sequence) and not hasattr(items, "__iter__"):
+        raise InvalidInput(f"items is a list of texts or Items, got {type(items).__name__}")
+    if isinstance(items, np.ndarray) and items.dtype.kind == "f":
+        raise InvalidInput("got an array of numbers as items; pass vectors as vectors=")
+    return [_item(at, one) for at, one in enumerate(items)]
+
+
+def _item(at: int, one: Any) -> Item:
+    if isinstance(one, Item):
+        for what, value in (("text", one.text), ("uri", one.uri)):
+            if value is not None:
+                _check_text(value, f"{what} of item {at}")
+        return one
+    if isinstance(one, str):
+        return Item(text=_check_text(one, f"item {at}"))
+    raise InvalidInput(f"item {at} is a {type(one).__name__}; expected a str or an Item (vectors go into vectors=)")
+
+
+def _check_text(value: Any, what: str) -> str:
+    if not isinstance(value, str):
+        raise InvalidInput(f"{what} is a {type(value).__name__}, expected a str")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInput(
+            f"{what} holds a lone surrogate at character {error.start}, which UTF-8 cannot keep"
+        ) from None
+    return str(value)
+
+
+def _length(vectors: Any) -> int:
+    first = next(iter(vectors.values()), ()) if isinstance(vectors, dict) else vectors
+    try:
+        return len(first)
+    except TypeError:
+        raise InvalidInput(f"vectors is an (n, dim) array, got {type(vectors).__name__}") from None
+
+
+def _ids_for(items: list[Item], given: Sequence[str] | None) -> list[str]:
+    if given is None:
+        return ids([item.id if item.id is not None else uuid.uuid4().hex for item in items])
+    if any(item.id is not None for item in items):
+        raise InvalidInput("ids come either inside the Items or as ids=, got both")
+    found = ids(given)
+    if len(found) != len(items):
+        raise InvalidInput(f"expected {len(items)} ids, one an item, got {len(found)}")
+    return found
+
+
+def ids(given: Any) -> list[str]:
+    """A list of ids: non-empty strings of at most 1,024 bytes."""
+    listed = [given] if isinstance(given, str) else list(given)
+    for at, name in enumerate(listed):
+        if not isinstance(name, str):
+            raise InvalidInput(f"id {at} is a {type(name).__name__} ({name!r}); ids are strings: use str(...)")
+        _check_text(name, f"id {at}")
+        if not name or "\0" in name or len(name.encode()) > MAX_ID:
+            raise InvalidInput(f"id {at} is empty, holds a NUL or is longer than {MAX_ID} bytes: {name[:40]!r}")
+    return listed
+
+
+def metadata(given: Any, n: int) -> Any:
+    """Metadata of n items. A single dict is taken for one item only, to spare the commonest slip."""
+    if isinstance(given, Mapping):
+        if n != 1:
+            raise InvalidInput(f"expected metadata of {n} items as a list of dicts or a table, got one dict")
+        return [given]
+    return given
+
+
+def choice(kind: type[Choice], value: Any, what: str) -> Choice:
+    try:
+        return kind(value)
+    except ValueError:
+        raise InvalidInput(f"{what} is one of {', '.join(kind)}, got {value!r}") from None
+
+
+def question(
+    snapshot: Snapshot, k: Any, where: str | None, exact: bool, recall: float | None, columns: Any, explain: bool
+) -> Question:
+    """Raises InvalidInput for what no search can mean."""
+    if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
+        raise InvalidInput(f"k is a whole number of at least 1, got {k!r}")
+    if where is not None and not isinstance(where, str):
+        raise InvalidInput(f"where is a SQL condition as a str, got {type(where).__name__}")
+    recall = DEFAULT_RECALL if recall is None else recall
+    if not isinstance(recall, int | float) or not 0 < recall <= 1:
+        raise InvalidInput(f"recall is between 0 and 1, got {recall!r}")
+    chosen = None if columns is None else tuple(columns)
+    unknown = [name for name in chosen or () if name not in snapshot.names]
+    if unknown:
+        raise InvalidInput(
+            f"there is no metadata column {unknown[0]!r}; there are {', '.join(snapshot.names) or 'none'}"
+        )
+    return Question(int(k), where, exact or recall == 1, float(recall), chosen, explain)

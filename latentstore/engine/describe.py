@@ -1,0 +1,53 @@
+"""info: what a collection is and holds, as plain values that cross a wire."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from latentstore.engine.core import Engine
+from latentstore.engine.recovery import index_path
+from latentstore.engine.snapshot import SpaceView
+
+
+def info(engine: Engine) -> dict[str, Any]:
+    snapshot = engine.snapshot
+    return {
+        "collection": engine.folder.name,
+        "items": snapshot.items,
+        "commits": snapshot.seq,
+        "columns": {column.name: str(column.type) for column in snapshot.columns},
+        "bytes": _bytes(engine.folder),
+        "spaces": [space_info(engine, view) for view in snapshot.spaces.values()],
+        "notes": list(engine.notes),
+    }
+
+
+def space_info(engine: Engine, view: SpaceView) -> dict[str, Any]:
+    row = view.row
+    return {
+        "space": row.name,
+        "encoder": row.encoder,
+        "fingerprint": row.fingerprint,
+        "metric": str(row.metric),
+        "dim": row.dim,
+        "vectors": view.live_count,
+        "dead": view.vectors.n - view.live_count,
+        "generation": row.generation,
+        "index": _index(engine, view),
+    }
+
+
+def _index(engine: Engine, view: SpaceView) -> dict[str, Any]:
+    """The kind of index, what it covers, and the recall measured on held-out vectors for each target."""
+    if view.index is None:
+        return {"kind": "exact", "covered": view.vectors.n, "searched_exactly": view.vectors.n, "recall": {"1": 1.0}}
+    described: dict[str, Any] = view.index.describe()
+    stored = engine.catalog.state().indexes.get(view.row.name)
+    path = index_path(engine, view.row.name, stored.seq) if stored else None
+    size = path.stat().st_size if path and path.exists() else 0
+    return {**described, "searched_exactly": view.uncovered, "bytes": size}
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,171 @@
+"""Stores and collections as directories: made, listed, opened, dropped. Each appears whole under its name or not at all.
+
+store.json   format version and a checksum over it
+lock         who writes
+<name>/      a collection
+.new-<name>, .old-<name>   a collection being made or dropped when the process died; removed by the next open
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from latentstore.encoders import registry
+from latentstore.engine.core import CATALOG
+from latentstore.errors import Corrupted, FormatTooNew, InvalidInput, StoreNotFound
+from latentstore.fileio import storage_errors, sync_folder, write_json
+from latentstore.storage.catalog import Catalog, SpaceRow
+from latentstore.types import Metric, Report
+
+FORMAT = 1
+MARK = "store.json"
+LOCK = "lock"
+BEGINNINGS = frozenset({LOCK, MARK + ".tmp"})  # what a crash while making a store may leave
+INDEX_KINDS = ("exact", "hnsw", "ivf")
+
+
+@dataclass(frozen=True)
+class SpaceSpec:
+    """A space to be made."""
+
+    name: str
+    encoder: str | None
+    fingerprint: str | None
+    metric: Metric
+    dim: int | None
+    index_kind: str | None
+
+
+def is_store(folder: Path) -> bool:
+    return (folder / MARK).is_file()
+
+
+def make_store(folder: Path) -> None:
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    body = {"product": "latentstore", "format": FORMAT}
+    write_json(folder / MARK, {**body, "check": _check(body)})
+
+
+def check_format(folder: Path) -> None:
+    """Raises FormatTooNew, or Corrupted when store.json is not what was written."""
+    try:
+        found = json.loads((folder / MARK).read_text(encoding="utf-8"))
+        check, version = found.pop("check"), found["format"]
+    except FileNotFoundError:
+        raise StoreNotFound(f"{folder} lost its {MARK} while it was being opened") from None
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise Corrupted(f"{folder / MARK} is damaged ({error}); 'latentstore repair' writes it anew") from error
+    if check != _check(found):
+        raise Corrupted(f"{folder / MARK} differs from its checksum; 'latentstore repair' writes it anew")
+    if version > FORMAT:
+        raise FormatTooNew(
+            f"{folder} has format {version}, this latentstore knows up to {FORMAT}: upgrade latentstore to open it"
+        )
+
+
+def _check(body: Mapping[str, object]) -> int:
+    return zlib.crc32(json.dumps(body, sort_keys=True).encode())
+
+
+def collection_names(folder: Path) -> list[str]:
+    return sorted(
+        entry.name for entry in folder.iterdir() if not entry.name.startswith(".") and (entry / CATALOG).exists()
+    )
+
+
+def space_specs(encoders: Sequence[str] | None, metric: Metric, dim: int | None, index: str | None) -> list[SpaceSpec]:
+    """What `create` was asked for. Encoders are loaded here, so that a missing one is said before anything is made."""
+    if index is not None and index not in INDEX_KINDS:
+        raise InvalidInput(f"index is one of {', '.join(INDEX_KINDS)} or None, got {index!r}")
+    if isinstance(encoders, str):
+        raise InvalidInput(f"encoders is a list, such as [{encoders!r}], got a plain string")
+    if not encoders:
+        if dim is not None and dim < 1:
+            raise InvalidInput(f"dim is at least 1, got {dim}")
+        return [SpaceSpec("vectors", None, None, metric, dim, index)]
+    specs = []
+    for wanted in encoders:
+        spec = registry.resolve(wanted)
+        encoder = registry.load(spec)
+        specs.append(SpaceSpec(_space_name(spec), spec, encoder.fingerprint, encoder.metric, encoder.dim, index))
+    if len({spec.name for spec in specs}) < len(specs):
+        raise InvalidInput(f"each encoder may be named once, got {', '.join(encoders)}")
+    return specs
+
+
+def _space_name(spec: str) -> str:
+    """A folder's name for the space of an encoder: the last word of its spec."""
+    last = spec.rstrip("/").replace("\\", "/").rpartition("/")[2]
+    kept = "".join(letter if letter.isalnum() or letter in "_-." else "-" for letter in last).strip(".-")
+    return kept[:63] or "space"
+
+
+def make_collection(store: Path, name: str, specs: Sequence[SpaceSpec]) -> None:
+    """Build it under another name, then rename: a crash leaves no half-made collection."""
+    fresh = store / f".new-{name}"
+    with storage_errors(fresh):
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir()
+    catalog = Catalog(fresh / CATALOG, read_only=False)
+    with catalog.transaction() as tx:
+        for spec in specs:
+            tx.add_space(
+                SpaceRow(spec.name, spec.encoder, spec.fingerprint, spec.metric, spec.dim, 0, 0, spec.index_kind)
+            )
+    catalog.checkpoint()
+    catalog.close()
+    for spec in specs:
+        _describe_space(fresh / "spaces" / spec.name, spec)
+    with storage_errors(fresh):
+        fresh.rename(store / name)
+        sync_folder(store)
+
+
+def _describe_space(folder: Path, spec: SpaceSpec) -> None:
+    """The facts that a repair needs when the catalog is lost."""
+    with storage_errors(folder):
+        folder.mkdir(parents=True)
+        sync_folder(folder.parent)
+    write_json(
+        folder / "space.json",
+        {"encoder": spec.encoder, "fingerprint": spec.fingerprint, "metric": str(spec.metric), "dim": spec.dim},
+    )
+
+
+def drop_collection(store: Path, name: str) -> None:
+    old = store / f".old-{name}"
+    with storage_errors(old):
+        (store / name).rename(old)
+        sync_folder(store)
+        shutil.rmtree(old)
+
+
+def sweep_store(store: Path) -> None:
+    """Remove collections that were being made or dropped when the process died."""
+    for pattern in (".new-*", ".old-*"):
+        for leftover in store.glob(pattern):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def default_budget() -> int:
+    """A quarter of the machine's memory, in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+
+
+def joined(reports: Mapping[str, Report]) -> Report:
+    """The reports of several collections as one, each line with the collection's name."""
+    whole = Report([], [], [], {})
+    for name, report in reports.items():
+        whole.problems.extend(f"{name}: {line}" for line in report.problems)
+        whole.mended.extend(f"{name}: {line}" for line in report.mended)
+        whole.lost.extend(f"{name}: {line}" for line in report.lost)
+        for what, count in report.checked.items():
+            whole.checked[what] = whole.checked.get(what, 0) + count
+    return whole

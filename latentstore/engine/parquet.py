@@ -1,0 +1,147 @@
+"""Export and import as Parquet: id, text, uri, a column for each metadata key, and `vector:<space>` as fixed-size lists.
+
+The schema's own metadata carries each space's encoder, fingerprint, metric and dimension, and each column's type.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from latentstore import distance
+from latentstore.engine import read, write
+from latentstore.engine.core import Engine
+from latentstore.engine.snapshot import Snapshot
+from latentstore.errors import AlreadyExists, EncoderMismatch, InvalidInput, NotFound
+from latentstore.fileio import storage_errors, sync_file, sync_folder
+from latentstore.storage.columns import Column, from_catalog, to_arrow
+from latentstore.storage.kinds import ColumnType
+from latentstore.storage.vectors import VectorView
+from latentstore.types import Float32, Int64, OnConflict
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_PREFIX = "vector:"
+_KEY = b"latentstore"
+_STEP = 8192
+
+
+def export(engine: Engine, path: Path, where: str | None) -> int:
+    """Write the items of one moment, in the order added. Raises AlreadyExists, StorageFailure."""
+    import pyarrow.parquet as pq
+
+    if path.exists():
+        raise AlreadyExists(f"{path} exists; choose another name or remove it first")
+    if where is None:
+        snapshot, rows = engine.snapshot, engine.catalog.live_rows()
+        rows = rows[rows < snapshot.next_row]
+    else:
+        snapshot, rows = read.rows_where(engine, where)
+    temporary = path.with_name(path.name + ".tmp")
+    with storage_errors(path):
+        try:
+            with pq.ParquetWriter(temporary, _schema(snapshot), compression="zstd") as writer:
+                for at in range(0, len(rows), _STEP):
+                    writer.write_table(_table(snapshot, rows[at : at + _STEP]))
+            sync_file(temporary)
+            temporary.rename(path)
+            sync_folder(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+    return len(rows)
+
+
+def _schema(snapshot: Snapshot) -> pa.Schema:
+    import pyarrow as pa
+
+    about = {
+        "spaces": {
+            name: {"encoder": view.row.encoder, "fingerprint": view.row.fingerprint, "metric": str(view.row.metric)}
+            for name, view in snapshot.spaces.items()
+        },
+        "columns": {column.name: str(column.type) for column in snapshot.columns},
+    }
+    fields = [pa.field(name, pa.string()) for name in ("id", "text", "uri")]
+    fields += [pa.field(column.name, column.type.arrow()) for column in snapshot.columns]
+    fields += [
+        pa.field(_PREFIX + name, pa.list_(pa.float32(), view.row.dim or 1)) for name, view in snapshot.spaces.items()
+    ]
+    return pa.schema(fields, metadata={_KEY: json.dumps(about).encode()})
+
+
+def _table(snapshot: Snapshot, rows: Int64) -> pa.Table:
+    import pyarrow as pa
+
+    found = [snapshot.details(raw) for raw in snapshot.records.read(rows)]
+    arrays: list[Any] = [pa.array([item[at] for item in found], pa.string()) for at in range(3)]
+    arrays += [to_arrow(column, [item[3][column.name] for item in found]) for column in snapshot.columns]
+    arrays += [_vector_array(view.vectors, view.row.dim or 1, rows) for view in snapshot.spaces.values()]
+    return pa.table(arrays, schema=_schema(snapshot))
+
+
+def _vector_array(vectors: VectorView, dim: int, rows: Int64) -> Any:
+    import pyarrow as pa
+
+    slots = vectors.slots_of(rows)
+    filled = np.zeros((len(rows), dim), dtype=np.float32)
+    if (slots >= 0).any():
+        filled[slots >= 0] = vectors.gather(slots[slots >= 0])
+    return pa.FixedSizeListArray.from_arrays(pa.array(filled.reshape(-1)), dim, mask=pa.array(slots < 0))
+
+
+def load(engine: Engine, path: Path, on_conflict: OnConflict, size: int) -> int:
+    """Add the rows of a file that `export` wrote, `size` at a time. Raises NotFound, InvalidInput, EncoderMismatch."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not path.is_file():
+        raise NotFound(f"there is no file {path}")
+    try:
+        file = pq.ParquetFile(path)
+    except pa.ArrowInvalid as error:
+        raise InvalidInput(f"{path} is not a Parquet file: {error}") from error
+    with file:
+        about = json.loads((file.schema_arrow.metadata or {}).get(_KEY, b"{}"))
+        _check(engine, path, file.schema_arrow.names, about)
+        total = 0
+        for part in file.iter_batches(batch_size=size):
+            write.add(engine, _incoming(engine, part, about), on_conflict)
+            total += part.num_rows
+    return total
+
+
+def _check(engine: Engine, path: Path, names: list[str], about: dict[str, Any]) -> None:
+    if not about or not {"id", "text", "uri"} <= set(names):
+        raise InvalidInput(
+            f"{path} was not written by 'latentstore export'; bring other Parquet files in with 'latentstore ingest'"
+        )
+    for name, space in about["spaces"].items():
+        held = engine.space(name).row
+        if held.fingerprint != space["fingerprint"] or held.metric != space["metric"]:
+            raise EncoderMismatch(
+                f"space {name!r} of {path} was made by {space['encoder']} ({space['fingerprint']}, {space['metric']}), the "
+                f"collection's by {held.encoder} ({held.fingerprint}, {held.metric}); import into a collection with the same encoder"
+            )
+
+
+def _incoming(engine: Engine, part: pa.RecordBatch, about: dict[str, Any]) -> write.Incoming:
+    columns = [Column(name, ColumnType.parse(kind)) for name, kind in about["columns"].items()]
+    values = {column.name: from_catalog(column, part.column(column.name)) for column in columns}
+    rows = zip(*values.values(), strict=True)
+    metadata = [dict(zip(values, row, strict=True)) for row in rows] if columns else None
+    vectors = {name: _vectors(engine, name, part.column(_PREFIX + name)) for name in about["spaces"]}
+    names, texts, uris = (part.column(name).to_pylist() for name in ("id", "text", "uri"))
+    return write.Incoming(
+        names, texts, uris, metadata, {name: given for name, given in vectors.items() if given[0].size}
+    )
+
+
+def _vectors(engine: Engine, name: str, column: Any) -> tuple[Int64, Float32]:
+    at = np.flatnonzero(np.asarray(column.is_valid()))
+    values = column.drop_null().flatten().to_numpy(zero_copy_only=False).reshape(len(at), -1)
+    return at, distance.prepare(values, engine.space(name).row.dim if at.size else None)

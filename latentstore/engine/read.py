@@ -1,0 +1,201 @@
+"""The way of a query: filter → plan → candidates → exact distances → fetch. Nothing here waits for a writer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from latentstore import distance
+from latentstore.engine import planner
+from latentstore.engine.core import Engine, find_space
+from latentstore.engine.planner import Allowed
+from latentstore.engine.snapshot import Snapshot, SpaceView
+from latentstore.errors import Corrupted, ItemNotFound
+from latentstore.storage.records import encode, id_of
+from latentstore.types import Float32, Float64, Hits, Int64, Item, PlanStep
+
+Detail = tuple[str | None, str | None, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """How to answer: everything of a search but its vectors."""
+
+    k: int
+    where: str | None = None
+    exact: bool = False
+    recall: float = 0.99
+    columns: tuple[str, ...] | None = None
+    explain: bool = False
+
+
+def search(engine: Engine, space: str | None, queries: Float32, question: Question) -> list[Hits]:
+    """The k nearest items of each query. queries: (q, dim) float32, finite."""
+    trace: list[PlanStep] | None = [] if question.explain else None
+    snapshot, view, allowed = _moment(engine, space, question.where, trace)
+    slots, distances = planner.search(
+        view.searchable,
+        queries,
+        question.k,
+        allowed=allowed,
+        recall=question.recall,
+        exact=question.exact,
+        trace=trace,
+    )
+    return [
+        _hits(engine, snapshot, view, found, far, question, trace) for found, far in zip(slots, distances, strict=True)
+    ]
+
+
+def similar(engine: Engine, space: str | None, name: str, question: Question) -> Hits:
+    """The neighbours of an item, itself left out."""
+    row = int(rows_of(engine, [name])[1][0])
+    view = find_space(engine.snapshot, space)
+    slot = view.vectors.slots_of(np.array([row]))
+    if slot[0] < 0:
+        raise ItemNotFound(f"item {name!r} has no vector in space {view.row.name!r}")
+    wider = Question(
+        question.k + 1, question.where, question.exact, question.recall, question.columns, question.explain
+    )
+    found = search(engine, space, view.vectors.gather(slot), wider)[0]
+    return _without(found, name, question.k)
+
+
+def _without(hits: Hits, name: str, k: int) -> Hits:
+    keep = [at for at, other in enumerate(hits.ids) if other != name][:k]
+    details = hits.details
+    return Hits(
+        [hits.ids[at] for at in keep],
+        hits.distances[keep],
+        hits.scores[keep],
+        lambda: [found for at, found in enumerate(details()) if at in keep],
+        hits.plan,
+    )
+
+
+def _moment(
+    engine: Engine, space: str | None, where: str | None, trace: list[PlanStep] | None = None
+) -> tuple[Snapshot, SpaceView, Allowed | None]:
+    """A snapshot, and the filter's result at that very commit."""
+    if where is None:
+        snapshot = engine.snapshot
+        return snapshot, find_space(snapshot, space), None
+    started = perf_counter()
+    while True:
+        snapshot = engine.snapshot
+        view = find_space(snapshot, space)
+        key = (where, snapshot.seq, view.row.name)
+        allowed = engine.filters.get(key)
+        detail = "kept from an earlier search"
+        if allowed is None:
+            seq, rows = engine.catalog.rows_where(where, snapshot.columns)
+            if seq != snapshot.seq:
+                # The filter saw another commit than this snapshot holds: take both from one.
+                engine.snapshot_at(seq)
+                continue
+            slots = view.vectors.slots_of(rows)
+            allowed = Allowed(view.searchable, view.live_slots(slots[slots >= 0]))
+            engine.filters.put(key, allowed)
+            detail = "evaluated by the catalog"
+        if trace is not None:
+            trace.append(PlanStep("filter", detail, len(allowed.slots), (perf_counter() - started) * 1e3))
+        return snapshot, view, allowed
+
+
+def _hits(
+    engine: Engine,
+    snapshot: Snapshot,
+    view: SpaceView,
+    slots: Int64,
+    distances: Float64,
+    question: Question,
+    trace: list[PlanStep] | None,
+) -> Hits:
+    started = perf_counter()
+    if slots.size and slots[-1] < 0:
+        found = slots >= 0
+        slots, distances = slots[found], distances[found]
+    raw = _records(engine, snapshot, view.vectors.rows[slots])
+    scores = distance.scores(distances, view.row.metric)
+    ids = [id_of(one) for one in raw]
+    if trace is not None:
+        trace.append(PlanStep("fetch", "read ids, texts and metadata", len(raw), (perf_counter() - started) * 1e3))
+    return Hits(ids, distances, scores, _details(snapshot, raw, question.columns), trace)
+
+
+def _details(snapshot: Snapshot, raw: list[bytes], columns: tuple[str, ...] | None) -> Callable[[], list[Detail]]:
+    def unpack() -> list[Detail]:
+        found = [snapshot.details(one)[1:] for one in raw]
+        if columns is None:
+            return found
+        return [(text, uri, {name: metadata[name] for name in columns}) for text, uri, metadata in found]
+
+    return unpack
+
+
+def _records(engine: Engine, snapshot: Snapshot, rows: Int64) -> list[bytes]:
+    """Raw records; from the catalog where the derived copy is damaged."""
+    try:
+        return snapshot.records.read(rows)
+    except Corrupted as reason:
+        engine.notes.append(f"{reason} (answered from the catalog instead)")
+    wanted = ", ".join(map(str, rows.tolist()))
+    found = {record.row: encode(record) for record in engine.catalog.records(snapshot.columns, f"row in ({wanted})")}
+    missing = [row for row in rows.tolist() if row not in found]
+    if missing:
+        raise Corrupted(
+            f"row {missing[0]} is in neither the records nor the catalog any more; run 'latentstore repair'"
+        )
+    return [found[row] for row in rows.tolist()]
+
+
+def rows_of(engine: Engine, ids: Sequence[str]) -> tuple[Snapshot, Int64]:
+    """A snapshot, and the row of each id in it. Raises ItemNotFound naming the first that is missing."""
+    while True:
+        snapshot = engine.snapshot
+        seq, held = engine.catalog.rows_of(ids)
+        if seq == snapshot.seq:
+            break
+        engine.snapshot_at(seq)
+    missing = [name for name in ids if name not in held]
+    if missing:
+        raise ItemNotFound(f"{len(missing)} of {len(ids)} ids are not in the collection, the first is {missing[0]!r}")
+    return snapshot, np.array([held[name] for name in ids], dtype=np.int64)
+
+
+def get(engine: Engine, ids: Sequence[str]) -> list[Item]:
+    """The items, in the order asked. Raises ItemNotFound."""
+    snapshot, rows = rows_of(engine, ids)
+    found = [snapshot.details(raw) for raw in _records(engine, snapshot, rows)]
+    return [Item(name, text, uri, metadata) for name, text, uri, metadata in found]
+
+
+def rows_where(engine: Engine, where: str) -> tuple[Snapshot, Int64]:
+    """A snapshot, and the rows that pass a filter in it, ascending."""
+    while True:
+        snapshot = engine.snapshot
+        seq, rows = engine.catalog.rows_where(where, snapshot.columns)
+        if seq == snapshot.seq:
+            return snapshot, rows
+        engine.snapshot_at(seq)
+
+
+def vectors(
+    engine: Engine, space: str | None, ids: Sequence[str] | None, where: str | None
+) -> tuple[list[str], Float32]:
+    """(ids, (n, dim) float32): of the given ids in their order, of a filter, or of all items in the order added."""
+    if ids is not None:
+        snapshot, rows = rows_of(engine, ids)
+        view = find_space(snapshot, space)
+        slots = view.vectors.slots_of(rows)
+        if slots.size and slots.min() < 0:
+            raise ItemNotFound(f"item {ids[int(slots.argmin())]!r} has no vector in space {view.row.name!r}")
+    else:
+        snapshot, view, allowed = _moment(engine, space, where)
+        slots = view.all_live() if allowed is None else allowed.slots
+    names = [id_of(raw) for raw in _records(engine, snapshot, view.vectors.rows[slots])]
+    return names, view.vectors.gather(slots)

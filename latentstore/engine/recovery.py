@@ -1,0 +1,157 @@
+"""Opening: from the catalog and the files to a snapshot, whatever a crash left (invariants 2, 3 and 4)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import re
+from pathlib import Path
+
+import numpy as np
+
+from latentstore.engine import bits
+from latentstore.engine.core import CATALOG, Engine
+from latentstore.engine.snapshot import Snapshot, SpaceView
+from latentstore.errors import Corrupted
+from latentstore.index.base import Unusable, VectorIndex
+from latentstore.index.base import load as load_index
+from latentstore.storage.catalog import Catalog, SpaceRow, State
+from latentstore.storage.records import RecordFiles, RecordView, RecordWriter, encode
+from latentstore.storage.vectors import SlotFiles, VectorView
+from latentstore.types import Bool
+
+log = logging.getLogger("latentstore")
+
+
+def open_engine(folder: Path, *, read_only: bool, memory_budget: int) -> Engine:
+    """An engine over an existing collection. Raises Corrupted when committed bytes are missing, FormatTooNew, StoreLocked."""
+    engine = Engine(folder, Catalog(folder / CATALOG, read_only=read_only), memory_budget=memory_budget)
+    try:
+        engine.publish(load_snapshot(engine, None))
+        if not read_only:
+            sweep(engine)
+    except BaseException:
+        engine.catalog.close()
+        raise
+    return engine
+
+
+def load_snapshot(engine: Engine, before: Snapshot | None) -> Snapshot:
+    """The snapshot that the catalog describes. `before`: one of this process, whose indexes still serve."""
+    state = engine.catalog.state()
+    live_rows = _live_rows(engine, state)
+    spaces = {space.name: _open_space(engine, state, space, live_rows, before) for space in state.spaces}
+    for space in state.spaces:
+        batches = engine.catalog.batches(space.name) if not engine.read_only else []
+        engine.last_batch[space.name] = (batches[-1].first, batches[-1].slots) if batches else (0, 0)
+    records = _open_records(engine, state)
+    return Snapshot(state.seq, state.next_row, state.items, state.columns, records, spaces)
+
+
+def _live_rows(engine: Engine, state: State) -> Bool | None:
+    """(next_row,) bool, or None when no row was ever deleted."""
+    if state.items == state.next_row:
+        return None
+    live = np.zeros(state.next_row, dtype=np.bool_)
+    live[engine.catalog.live_rows()] = True
+    return live
+
+
+def _open_space(
+    engine: Engine, state: State, space: SpaceRow, live_rows: Bool | None, before: Snapshot | None
+) -> SpaceView:
+    files = SlotFiles(engine.space_folder(space.name), space.generation, space.dim or 1)
+    if space.slots and files.intact_slots() < space.slots:
+        raise Corrupted(
+            f"{files.vectors} holds {files.intact_slots()} vectors, {space.slots} were committed: the file was cut short "
+            "from outside; 'latentstore repair' keeps what is left and names what is lost"
+        )
+    if not engine.read_only and space.dim:
+        files.cut(space.slots)
+    vectors = VectorView(files, space.slots)
+    live = None if live_rows is None else _live_slots(vectors, live_rows)
+    count = vectors.n if live is None else bits.count(live)
+    index = before.spaces[space.name].index if before and space.name in before.spaces else _index(engine, state, space)
+    return SpaceView(space, vectors, live, count, index)
+
+
+def _live_slots(vectors: VectorView, live_rows: Bool) -> np.ndarray[tuple[int], np.dtype[np.uint8]] | None:
+    rows = vectors.rows
+    if rows.size and (int(rows.min()) < 0 or int(rows.max()) >= len(live_rows)):
+        raise Corrupted(f"{vectors.files.rows} names rows that never were; run 'latentstore repair'")
+    flags = live_rows[rows]
+    return None if flags.all() else bits.pack(flags)
+
+
+def _index(engine: Engine, state: State, space: SpaceRow) -> VectorIndex | None:
+    """The stored index, or None with a note: without it every search is exact, only slower (invariant 4)."""
+    stored = state.indexes.get(space.name)
+    if stored is None or stored.generation != space.generation:
+        return None
+    path = index_path(engine, space.name, stored.seq)
+    try:
+        index = load_index(path, json.loads(stored.settings), size=stored.bytes, checksum=stored.checksum)
+        if index.covered > space.slots:
+            raise Unusable(f"it covers {index.covered} vectors of {space.slots}")
+    except Unusable as reason:
+        note = f"index {path.name} of space {space.name!r} was passed over ({reason}); searches are exact until it is rebuilt"
+        engine.notes.append(note)
+        log.warning("%s", note)
+        return None
+    engine.saved[space.name] = index.covered
+    return index
+
+
+def index_path(engine: Engine, space: str, seq: int) -> Path:
+    return engine.space_folder(space) / f"index-{seq}.faiss"
+
+
+def _open_records(engine: Engine, state: State) -> RecordView:
+    files = RecordFiles(engine.folder, state.records_generation)
+    if not files.hold(state.records_bytes, state.next_row):
+        if engine.read_only:
+            raise Corrupted(f"{files.bodies} is missing or cut short; open the store once for writing to rebuild it")
+        return rebuild_records(engine, state)
+    if not engine.read_only:
+        files.cut(state.records_bytes, state.next_row)
+    return RecordView(files, state.records_bytes, state.next_row, state.moves)
+
+
+def rebuild_records(engine: Engine, state: State) -> RecordView:
+    """Write the records anew from the catalog, as the next generation."""
+    files = RecordFiles(engine.folder, state.records_generation + 1)
+    writer = RecordWriter(files)
+    starts = np.full(state.next_row, -1, dtype=np.int64)
+    size = 0
+    for record in engine.catalog.records(state.columns):
+        data = encode(record)
+        starts[record.row] = writer.append(size, [data])[0]
+        size += len(data)
+    writer.index(0, starts)
+    writer.sync()
+    writer.close()
+    with engine.catalog.transaction() as tx:
+        tx.drop_moves()
+        tx.set_state(records_generation=files.generation, records_bytes=size)
+    engine.notes.append("what hits show was rebuilt from the catalog")
+    return RecordView(files, size, state.next_row, {})
+
+
+def sweep(engine: Engine) -> None:
+    """Remove what a crash or an earlier generation left: files that the catalog does not name."""
+    state = engine.catalog.state()
+    named = {
+        RecordFiles(engine.folder, state.records_generation).bodies,
+        RecordFiles(engine.folder, state.records_generation).starts,
+    }
+    for space in state.spaces:
+        files = SlotFiles(engine.space_folder(space.name), space.generation, space.dim or 1)
+        named |= {path for path, _ in files.widths()}
+        if space.name in state.indexes:
+            named.add(index_path(engine, space.name, state.indexes[space.name].seq))
+    pattern = re.compile(r"(vectors|rows|sums|records|index)-\d+\.(f32|i64|u64|bin|at|faiss)(\.tmp)?")
+    for path in [*engine.folder.glob("*"), *engine.folder.glob("spaces/*/*")]:
+        if pattern.fullmatch(path.name) and path not in named:
+            with contextlib.suppress(OSError):
+                path.unlink()

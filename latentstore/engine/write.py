@@ -1,0 +1,287 @@
+"""The way of a write, and what a crash after each step leaves.
+
+1. Vectors and records are appended past the committed lengths and made durable.
+   Crash: bytes past the committed lengths; the next open cuts them off.
+2. One catalog transaction inserts the items, their metadata, the new lengths and the batch's checksum. This is the commit.
+   Crash: all of the batch is there, or none of it.
+3. The new snapshot is published. Crash: nothing is lost; the next open builds it from the catalog.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from latentstore.engine import bits
+from latentstore.engine.core import Engine
+from latentstore.engine.recovery import load_snapshot
+from latentstore.engine.snapshot import Snapshot, SpaceView
+from latentstore.errors import DimensionMismatch, DuplicateId, ItemNotFound, StorageFailure
+from latentstore.storage.columns import Batch, fold, normalise
+from latentstore.storage.records import Record, RecordView, encode, tombstone
+from latentstore.storage.transaction import MERGE_BELOW, Transaction
+from latentstore.storage.vectors import SlotFiles, VectorView, batch_sum
+from latentstore.types import Bool, Float32, Int64, OnConflict, UInt64, Written
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A checked batch of n items. `vectors`: for each space, which of the items (positions, ascending) and their vectors."""
+
+    ids: list[str]
+    texts: list[str | None]
+    uris: list[str | None]
+    metadata: Any
+    vectors: Mapping[str, tuple[Int64, Float32]]
+
+
+@dataclass(frozen=True)
+class _Appended:
+    """What step 1 wrote to one space."""
+
+    files: SlotFiles
+    first: int
+    rows: Int64
+    sums: UInt64
+
+
+def add(engine: Engine, batch: Incoming, on_conflict: OnConflict) -> Written:
+    """Store a batch, whole or not at all. Raises DuplicateId, ColumnTypeClash, DimensionMismatch, StorageFailure."""
+    _refuse_twice(batch.ids)
+    with engine.writing() as snapshot:
+        metadata = normalise(batch.metadata, len(batch.ids), snapshot.columns)
+        _check_dims(snapshot, batch)
+        _, held = engine.catalog.rows_of(batch.ids)
+        if held and on_conflict is OnConflict.ERROR:
+            raise DuplicateId(_already_there(sorted(held)))
+        keep = np.array([on_conflict is not OnConflict.SKIP or name not in held for name in batch.ids], dtype=np.bool_)
+        dead = np.array(sorted(held.values()) if on_conflict is OnConflict.REPLACE else [], dtype=np.int64)
+        kept = int(keep.sum())
+        if kept:
+            _store(engine, snapshot, batch, metadata, keep, dead)
+        replaced = len(dead)
+        return Written(batch.ids, kept - replaced, replaced, len(batch.ids) - kept)
+
+
+def _store(engine: Engine, snapshot: Snapshot, batch: Incoming, metadata: Batch, keep: Bool, dead: Int64) -> None:
+    ids, texts, uris = (_where(values, keep) for values in (batch.ids, batch.texts, batch.uris))
+    metadata = Batch(len(ids), metadata.columns, [_where(values, keep) for values in metadata.values])
+    rows = np.arange(snapshot.next_row, snapshot.next_row + len(ids))
+    row_of = np.full(len(keep), -1, dtype=np.int64)
+    row_of[keep] = rows
+    records = [encode(Record(*record)) for record in zip(rows.tolist(), ids, texts, uris, metadata.rows(), strict=True)]
+    appended = {
+        name: _append(engine, snapshot, name, row_of[at], vectors) for name, (at, vectors) in batch.vectors.items()
+    }
+    size = _append_records(engine, snapshot, int(rows[0]), records, dead)
+
+    def commit(tx: Transaction) -> None:
+        tx.set_columns(snapshot.columns, metadata.columns)
+        if dead.size:
+            tx.delete(dead)
+        tx.insert(rows, ids, texts, uris, metadata)
+        for name, part in appended.items():
+            _commit_slots(engine, tx, snapshot.spaces[name], name, part)
+        tx.set_state(seq=snapshot.seq + 1, next_row=snapshot.next_row + len(ids), records_bytes=size)
+
+    _commit(engine, commit)
+    items = snapshot.items + len(ids) - len(dead)
+    _publish(engine, snapshot, metadata.columns, items, size, appended=appended, dead=dead, next_row=int(rows[-1]) + 1)
+
+
+def update(engine: Engine, ids: Sequence[str], metadata: Any) -> int:
+    """Set the metadata keys that are given, leave the others and the vectors alone. Returns how many items changed."""
+    _refuse_twice(ids)
+    with engine.writing() as snapshot:
+        changed = normalise(metadata, len(ids), snapshot.columns)
+        _, held = engine.catalog.rows_of(ids)
+        missing = [name for name in ids if name not in held]
+        if missing:
+            raise ItemNotFound(
+                f"{len(missing)} of {len(ids)} ids are not there, the first is {missing[0]!r}; nothing was updated"
+            )
+        if not ids:
+            return 0
+        rows = np.array([held[name] for name in ids], dtype=np.int64)
+        given = _given_keys(metadata, changed, len(ids))
+        records = _updated_records(snapshot, rows, changed, given)
+        writer = engine.record_writer(snapshot.records.files)
+        starts = writer.append(snapshot.records.size, records)
+        writer.sync()
+        size = snapshot.records.size + sum(map(len, records))
+        moves = dict(zip(rows.tolist(), starts.tolist(), strict=True))
+
+        def commit(tx: Transaction) -> None:
+            tx.set_columns(snapshot.columns, changed.columns)
+            for keys in set(given):
+                mask = np.array([one == keys for one in given])
+                names = [column.name for column in changed.columns if fold(column.name) in keys]
+                if names:
+                    part = Batch(int(mask.sum()), changed.columns, [_where(values, mask) for values in changed.values])
+                    tx.update(rows[mask], names, part)
+            tx.add_moves(moves)
+            tx.set_state(seq=snapshot.seq + 1, records_bytes=size)
+
+        _commit(engine, commit)
+        _publish(engine, snapshot, changed.columns, snapshot.items, size, moves={**snapshot.records.moves, **moves})
+        return len(ids)
+
+
+def delete_ids(engine: Engine, ids: Sequence[str]) -> int:
+    """Delete the items of the given ids; unknown ones are passed over. Returns how many there were."""
+    with engine.writing():
+        _, held = engine.catalog.rows_of(ids)
+        return _delete(engine, np.array(sorted(held.values()), dtype=np.int64))
+
+
+def delete_where(engine: Engine, where: str) -> int:
+    """Delete the items that pass a filter. Returns how many there were."""
+    with engine.writing() as snapshot:
+        return _delete(engine, engine.catalog.rows_where(where, snapshot.columns)[1])
+
+
+def _delete(engine: Engine, rows: Int64) -> int:
+    snapshot = engine.snapshot
+    if not rows.size:
+        return 0
+    size = _append_records(engine, snapshot, snapshot.next_row, [], rows)
+
+    def commit(tx: Transaction) -> None:
+        tx.delete(rows)
+        tx.set_state(seq=snapshot.seq + 1, records_bytes=size)
+
+    _commit(engine, commit)
+    _publish(engine, snapshot, snapshot.columns, snapshot.items - len(rows), size, dead=rows)
+    return len(rows)
+
+
+def _append(engine: Engine, snapshot: Snapshot, name: str, rows: Int64, vectors: Float32) -> _Appended:
+    """Step 1 for one space. rows: (m,), -1 where the item is skipped; vectors: (m, dim)."""
+    view = snapshot.spaces[name]
+    kept = rows >= 0
+    files = SlotFiles(engine.space_folder(name), view.row.generation, vectors.shape[1])
+    first = view.vectors.n
+    return _Appended(files, first, rows[kept], engine.slot_writer(files).append(first, vectors[kept], rows[kept]))
+
+
+def _append_records(engine: Engine, snapshot: Snapshot, first_row: int, records: list[bytes], dead: Int64) -> int:
+    """Step 1 for what hits show. Returns the new length of the file."""
+    writer = engine.record_writer(snapshot.records.files)
+    written = [*records, *(tombstone(row) for row in dead.tolist())]
+    starts = writer.append(snapshot.records.size, written)
+    writer.index(first_row, starts[: len(records)])
+    writer.sync()
+    return snapshot.records.size + sum(map(len, written))
+
+
+def _commit_slots(engine: Engine, tx: Transaction, view: SpaceView, name: str, part: _Appended) -> None:
+    first, sums = part.first, part.sums
+    start, length = engine.last_batch.get(name, (0, 0))
+    if length and start + length == first and length + len(sums) <= MERGE_BELOW:
+        first, sums = start, np.concatenate([view.vectors.sums[start:], sums])
+        tx.drop_batches(name, first)
+    tx.add_batch(name, first, len(sums), batch_sum(sums))
+    tx.set_space(name, dim=part.files.dim, generation=part.files.generation, slots=part.first + len(part.sums))
+
+
+def _commit(engine: Engine, work: Any) -> None:
+    """Step 2. When the catalog cannot tell whether the commit held, it is read again rather than guessed."""
+    try:
+        with engine.catalog.transaction() as tx:
+            work(tx)
+    except StorageFailure:
+        engine.publish(load_snapshot(engine, engine.snapshot))
+        raise
+
+
+def _publish(
+    engine: Engine,
+    before: Snapshot,
+    columns: Any,
+    items: int,
+    size: int,
+    *,
+    appended: Mapping[str, _Appended] | None = None,
+    dead: Int64 | None = None,
+    next_row: int | None = None,
+    moves: dict[int, int] | None = None,
+) -> None:
+    """Step 3: the same snapshot with what this commit changed."""
+    next_row = before.next_row if next_row is None else next_row
+    moves = before.records.moves if moves is None else moves  # type: ignore[assignment]
+    spaces = {name: _followed(view, (appended or {}).get(name), dead) for name, view in before.spaces.items()}
+    for name, part in (appended or {}).items():
+        start, length = engine.last_batch.get(name, (0, 0))
+        merged = length and start + length == part.first and length + len(part.sums) <= MERGE_BELOW
+        engine.last_batch[name] = (start, length + len(part.sums)) if merged else (part.first, len(part.sums))
+    records = RecordView(before.records.files, size, next_row, moves)
+    engine.publish(Snapshot(before.seq + 1, next_row, items, columns, records, spaces))
+    engine.on_commit.set()
+
+
+def _followed(view: SpaceView, part: _Appended | None, dead: Int64 | None) -> SpaceView:
+    vectors, live, row = view.vectors, view.live, view.row
+    if part is not None:
+        n = part.first + len(part.sums)
+        row = row._replace(dim=part.files.dim, slots=n)
+        vectors = VectorView(part.files, n, earlier=view.vectors)
+        live = None if live is None else bits.grown(live, part.first, n)
+    if dead is not None and dead.size:
+        slots = vectors.slots_of(dead)
+        slots = slots[slots >= 0]
+        if slots.size:
+            live = bits.cleared(bits.pack(np.ones(vectors.n, dtype=np.bool_)) if live is None else live, slots)
+    count = vectors.n if live is None else bits.count(live)
+    return replace(view, row=row, vectors=vectors, live=live, live_count=count)
+
+
+def _updated_records(snapshot: Snapshot, rows: Int64, changed: Batch, given: list[frozenset[str]]) -> list[bytes]:
+    records = []
+    for row, raw, values, keys in zip(rows.tolist(), snapshot.records.read(rows), changed.rows(), given, strict=True):
+        name, text, uri, before = snapshot.details(raw)
+        after = [
+            value if fold(column.name) in keys else before.get(column.name)
+            for column, value in zip(changed.columns, values, strict=True)
+        ]
+        records.append(encode(Record(row, name, text, uri, after)))
+    return records
+
+
+def _given_keys(metadata: Any, changed: Batch, n: int) -> list[frozenset[str]]:
+    """For each item the keys that its caller named: a key that only another item has must not be set to null."""
+    if isinstance(metadata, Sequence):
+        return [frozenset(fold(key) for key in one or ()) for one in metadata]
+    names = metadata.column_names if hasattr(metadata, "column_names") else list(metadata.columns)
+    return [frozenset(fold(name) for name in names)] * n
+
+
+def _refuse_twice(ids: Sequence[str]) -> None:
+    if len(set(ids)) == len(ids):
+        return
+    seen: set[str] = set()
+    twice = next(name for name in ids if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+    raise DuplicateId(f"id {twice!r} comes twice in one batch; each id may come once")
+
+
+def _already_there(held: list[str]) -> str:
+    more = f" and {len(held) - 1} more" if len(held) > 1 else ""
+    return (
+        f"id {held[0]!r}{more} is in the collection already and nothing of the batch was stored; "
+        "on_conflict='replace' replaces such items, 'skip' leaves them"
+    )
+
+
+def _check_dims(snapshot: Snapshot, batch: Incoming) -> None:
+    for name, (_, vectors) in batch.vectors.items():
+        dim = snapshot.spaces[name].row.dim
+        if dim is not None and vectors.shape[1] != dim:
+            raise DimensionMismatch(
+                f"space {name!r} holds {dim}-dim vectors, got {vectors.shape[1]}; were they made by another encoder?"
+            )
+
+
+def _where(values: Sequence[Any], keep: Bool) -> list[Any]:
+    return [value for value, kept in zip(values, keep.tolist(), strict=True) if kept]

@@ -1,0 +1,137 @@
+"""Durable file writing and the store's lock. A function here has returned only when its bytes are on the disk.
+
+Foreign errors: a refusal of the file system becomes StorageFailure, with the path and what to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from latentstore.errors import StorageFailure, StoreLocked
+
+_ADVICE = {
+    errno.ENOSPC: "the disk is full: free some space and try again",
+    errno.EDQUOT: "the disk quota is used up: free some space and try again",
+    errno.EFBIG: "a file may not grow past the limit set for this process (ulimit -f)",
+    errno.EROFS: "the file system is read-only: open the store with read_only=True or copy it elsewhere",
+    errno.EACCES: "no permission: check the owner of the folder, or open the store with read_only=True",
+    errno.EPERM: "not permitted: check the owner of the folder, or open the store with read_only=True",
+}
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError about `path` into a StorageFailure that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        advice = _ADVICE.get(error.errno or 0, "nothing that was committed before is affected")
+        raise StorageFailure(f"cannot write {path}: {error.strerror or error}; {advice}") from error
+
+
+def write_at(fd: int, data: bytes | memoryview, offset: int) -> None:
+    """Write all of `data` at `offset`: the system may take less than it is given at a time."""
+    view = memoryview(data).cast("B")
+    while view:
+        done = os.pwrite(fd, view, offset)
+        view, offset = view[done:], offset + done
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable: fsync of a file does not cover its directory entry."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Replace a small JSON file whole: readers see the old one or the new one, never a part."""
+    temporary = path.with_name(path.name + ".tmp")
+    with storage_errors(path):
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(value, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    with storage_errors(path):
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+class StoreLock:
+    """One writer or many readers over a store (invariant 7). The kernel drops it when the process dies, however it dies."""
+
+    def __init__(self, path: Path, *, exclusive: bool) -> None:
+        self._path = path
+        self._exclusive = exclusive
+        self._fd = self._open()
+        try:
+            fcntl.flock(self._fd, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = self._holder()
+            os.close(self._fd)
+            raise StoreLocked(_who_holds(path.parent, holder)) from error
+        if exclusive:
+            self._sign()
+
+    def _open(self) -> int:
+        if self._exclusive:
+            with storage_errors(self._path):
+                return os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            return os.open(self._path, os.O_RDONLY)
+        except FileNotFoundError:
+            # A store copied without its lock file onto read-only media: the folder itself can be locked.
+            return os.open(self._path.parent, os.O_RDONLY)
+
+    def _sign(self) -> None:
+        note = json.dumps({"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")})
+        with storage_errors(self._path):
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, note.encode(), 0)
+
+    def _holder(self) -> dict[str, Any]:
+        try:
+            found = json.loads(os.pread(self._fd, 4096, 0))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def release(self) -> None:
+        if self._fd < 0:
+            return
+        if self._exclusive:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, 0)
+        os.close(self._fd)
+        self._fd = -1
+
+
+def _who_holds(store: Path, holder: dict[str, Any]) -> str:
+    if not holder:
+        return (
+            f"{store} is open for reading in another process; "
+            "wait until it has closed, or open with read_only=True to read beside it"
+        )
+    who = "this process" if holder.get("pid") == os.getpid() else f"process {holder.get('pid')}"
+    return (
+        f"{store} is open for writing in {who} (pid {holder.get('pid')}, since {holder.get('since')}); "
+        "one process writes at a time: close it there, or end that process, and try again"
+    )

@@ -1,0 +1,58 @@
+"""Space: the vectors of a collection seen through one encoder. A facade like Collection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from latentstore.encoders.base import Encoder, Role
+from latentstore.engine import check, describe, read
+from latentstore.engine.core import Engine
+from latentstore.engine.encoding import Encoders
+from latentstore.types import Float32, Metric
+
+
+class Space:
+    """Made by `Collection.space`."""
+
+    def __init__(self, engine: Engine, name: str, encoders: Encoders) -> None:
+        self.name = name
+        self._engine = engine
+        self._encoders = encoders
+
+    @property
+    def dim(self) -> int | None:
+        """Length of the vectors; None before the first."""
+        return self._engine.space(self.name).row.dim
+
+    @property
+    def metric(self) -> Metric:
+        return self._engine.space(self.name).row.metric
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Which encoder's vectors these are; None for vectors from elsewhere."""
+        return self._engine.space(self.name).row.fingerprint
+
+    @property
+    def encoder(self) -> Encoder:
+        """Raises EncoderMissing when there is none or it is not installed, EncoderMismatch when it is another than it was."""
+        return self._encoders.of(self.name)
+
+    def vectors(self, ids: Sequence[str] | None = None, *, where: str | None = None) -> tuple[list[str], Float32]:
+        """(ids, (n, dim) float32): of the given ids in their order, of a filter, or of all in the order added."""
+        return read.vectors(self._engine, self.name, None if ids is None else check.ids(ids), where)
+
+    def encode(self, items: Any, *, role: Role = "document") -> Float32:
+        """(n, dim) float32 of texts or vectors, as a search or an add would see them; nothing is stored."""
+        return self._encoders.encode(self.name, items, role)
+
+    def info(self) -> dict[str, Any]:
+        """Counts, encoder, index and measured recall."""
+        return describe.space_info(self._engine, self._engine.space(self.name))
+
+    def __len__(self) -> int:
+        return self._engine.space(self.name).live_count
+
+    def __repr__(self) -> str:
+        return f"<Space {self.name!r} {len(self)} x {self.dim} {self.metric}>"

@@ -1,0 +1,253 @@
+"""The catalog: one DuckDB file a collection, the only truth about what is committed.
+
+One cursor a thread: a connection shared by threads gives silently wrong rows. Reads run in read-only transactions on a
+locked-down connection. A commit is one transaction; the engine serialises them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import numpy as np
+
+from latentstore.errors import Corrupted, InvalidFilter, LatentstoreError, StorageFailure, StoreLocked
+from latentstore.storage import filters, migrations
+from latentstore.storage.columns import Column, from_catalog, quoted
+from latentstore.storage.kinds import ColumnType
+from latentstore.storage.records import Record
+from latentstore.storage.transaction import Transaction
+from latentstore.types import Int64, Metric
+
+# After one of these DuckDB refuses all further work on the open database.
+_FATAL = (duckdb.FatalException, duckdb.InternalException, duckdb.IOException)
+
+
+class SpaceRow(NamedTuple):
+    name: str
+    encoder: str | None  # the spec that rebuilds it; None where vectors come from elsewhere
+    fingerprint: str | None
+    metric: Metric
+    dim: int | None  # None until the first vectors arrive
+    generation: int
+    slots: int
+    index_kind: str | None = None  # None lets rows, dimension and memory decide
+
+
+class IndexRow(NamedTuple):
+    space: str
+    seq: int
+    generation: int
+    bytes: int
+    checksum: int
+    settings: str  # JSON
+
+
+class BatchRow(NamedTuple):
+    first: int
+    slots: int
+    checksum: int
+
+
+class State(NamedTuple):
+    """Everything that is committed, but for the items themselves."""
+
+    seq: int
+    next_row: int
+    records_generation: int
+    records_bytes: int
+    index_seq: int
+    items: int
+    columns: tuple[Column, ...]
+    spaces: tuple[SpaceRow, ...]
+    indexes: dict[str, IndexRow]
+    moves: dict[int, int]
+
+
+class Catalog:
+    def __init__(self, path: Path, *, read_only: bool) -> None:
+        self.path = path
+        self.read_only = read_only
+        self._cursors = threading.local()
+        self._opened = 0
+        self._connection = self._connect()
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        with _mapped(self.path):
+            connection = duckdb.connect(str(self.path), read_only=self.read_only, config=filters.CONFIG)
+            filters.lock_down(connection)
+            migrations.migrate(connection, read_only=self.read_only)
+        self._opened += 1
+        return connection
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """This thread's own cursor."""
+        mine = getattr(self._cursors, "mine", None)
+        if mine is None or mine[0] != self._opened:
+            mine = self._cursors.mine = (self._opened, self._connection.cursor())
+        return mine[1]  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def reopen(self) -> None:
+        """Start over after a failure that left DuckDB unusable; what was committed is still there."""
+        with contextlib.suppress(duckdb.Error):
+            self._connection.close()
+        self._connection = self._connect()
+
+    def checkpoint(self) -> None:
+        """Fold the write-ahead log into the catalog's file. Readers in other threads only postpone it."""
+        with contextlib.suppress(duckdb.TransactionException):
+            self.cursor().execute("checkpoint")
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """All or nothing: what the block did is durable when it ends, and undone when it raises."""
+        cursor = self.cursor()
+        try:
+            cursor.execute("begin transaction")
+            yield Transaction(cursor)
+            cursor.execute("commit")
+        except BaseException as error:
+            with contextlib.suppress(duckdb.Error):
+                cursor.execute("rollback")
+            if isinstance(error, _FATAL):
+                self.reopen()
+            if isinstance(error, duckdb.Error):
+                raise StorageFailure(f"{self.path}: the commit failed and was undone: {_first_line(error)}") from error
+            raise
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor inside one read-only transaction: everything read in the block belongs to one commit."""
+        cursor = self.cursor()
+        with _mapped(self.path):
+            cursor.execute("begin transaction read only")
+            try:
+                yield cursor
+            finally:
+                with contextlib.suppress(duckdb.Error):
+                    cursor.execute("rollback")
+
+    def state(self) -> State:
+        with self.reading() as cursor:
+            numbers = _one(cursor, "select seq, next_row, records_generation, records_bytes, index_seq from state")
+            items = _one(cursor, "select count(*) from items")[0]
+            columns = cursor.execute("select name, type from columns order by position").fetchall()
+            spaces = cursor.execute(
+                "select name, encoder, fingerprint, metric, dim, generation, slots, index_kind from spaces order by position"
+            ).fetchall()
+            indexes = cursor.execute("select space, seq, generation, bytes, checksum, settings from indexes").fetchall()
+            moves = cursor.execute("select row, start from moves").fetchall()
+        return State(
+            *numbers,
+            items=items,
+            columns=tuple(Column(name, ColumnType.parse(kind)) for name, kind in columns),
+            spaces=tuple(SpaceRow(*space[:3], Metric(space[3]), *space[4:]) for space in spaces),
+            indexes={index[0]: IndexRow(*index) for index in indexes},
+            moves=dict(moves),
+        )
+
+    def batches(self, space: str) -> list[BatchRow]:
+        with self.reading() as cursor:
+            found = cursor.execute(
+                "select first_slot, slots, checksum from batches where space = ? order by first_slot", [space]
+            ).fetchall()
+        return [BatchRow(*row) for row in found]
+
+    def live_rows(self) -> Int64:
+        """The rows of all items there are, ascending."""
+        with self.reading() as cursor:
+            return _rows(cursor.execute("select row from items"))
+
+    def rows_of(self, ids: Sequence[str]) -> tuple[int, dict[str, int]]:
+        """The commit seen, and the row of each id that is there."""
+        with self.reading() as cursor:
+            seq = _one(cursor, "select seq from state")[0]
+            if len(ids) <= 32:
+                marks = ", ".join("?" * len(ids))
+                found = cursor.execute(f"select id, row from items where id in ({marks})", list(ids)).fetchall()
+            else:
+                found = cursor.execute(
+                    "select id, row from items where id in (select unnest($ids))", {"ids": list(ids)}
+                ).fetchall()
+        return int(seq), dict(found)
+
+    def rows_where(self, expression: str, columns: Sequence[Column]) -> tuple[int, Int64]:
+        """The commit seen, and the rows that pass a filter, ascending. Raises InvalidFilter."""
+        checked = filters.check_where(self.cursor(), expression, item_columns(columns))
+        with self.reading() as cursor, _filter_errors(expression):
+            seq = _one(cursor, "select seq from state")[0]
+            rows = _rows(cursor.execute(f"select row from items where ({checked}\n)"))
+        return int(seq), rows
+
+    def query(self, text: str, columns: Sequence[Column]) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Column names and rows of a SELECT over `items`. Raises InvalidFilter."""
+        checked = filters.check_sql(self.cursor(), text, item_columns(columns))
+        with self.reading() as cursor, _filter_errors(text):
+            found = cursor.execute(checked)
+            names = [column[0] for column in found.description or []]
+            return names, filters.fetch(found)
+
+    def records(self, columns: Sequence[Column], condition: str = "true") -> Iterator[Record]:
+        """Items straight from the truth, ascending by row, 10,000 at a time."""
+        names = ", ".join(["row", "id", "text", "uri", *(quoted(column.name) for column in columns)])
+        with self.reading() as cursor:
+            reader = cursor.sql(f"select {names} from items where {condition} order by row").to_arrow_reader(10_000)
+            for batch in reader:
+                head = [batch.column(at).to_pylist() for at in range(4)]
+                rest = [from_catalog(column, batch.column(4 + at)) for at, column in enumerate(columns)]
+                for row, name, text, uri, *values in zip(*head, *rest, strict=True):
+                    yield Record(row, name, text, uri, values)
+
+
+def item_columns(columns: Sequence[Column]) -> list[str]:
+    """The names that `where` and `sql` may use."""
+    return ["row", "id", "text", "uri", *(column.name for column in columns)]
+
+
+def _rows(found: Any) -> Int64:
+    rows = np.asarray(found.fetchnumpy()["row"], dtype=np.int64)
+    return rows if rows.size < 2 or bool((rows[1:] > rows[:-1]).all()) else np.sort(rows)
+
+
+def _one(cursor: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
+    found = cursor.execute(query).fetchone()
+    if found is None:
+        raise Corrupted("the catalog has lost its state; run 'latentstore repair'")
+    return tuple(found)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+@contextlib.contextmanager
+def _mapped(path: Path) -> Iterator[None]:
+    """DuckDB's errors about the file itself, as ours."""
+    try:
+        yield
+    except LatentstoreError:
+        raise
+    except duckdb.Error as error:
+        reason = _first_line(error)
+        if "lock on file" in reason:
+            raise StoreLocked(f"{path} is open in another program; close it there first ({reason})") from error
+        raise Corrupted(
+            f"{path} cannot be read: {reason}; run 'latentstore repair' to mend what can be mended"
+        ) from error
+
+
+@contextlib.contextmanager
+def _filter_errors(expression: str) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.IOException:
+        raise
+    except duckdb.Error as error:
+        raise InvalidFilter(f"{expression!r} cannot be evaluated: {_first_line(error)}") from error

@@ -1,0 +1,55 @@
+"""The catalog's schema, one step a version. A step and the record that it was taken commit together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from latentstore.errors import FormatTooNew, ReadOnlyStore
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+# Step n brings version n to version n + 1. Never edit a step that has shipped: add one.
+STEPS: tuple[tuple[str, ...], ...] = (
+    (
+        "create table state (version bigint, seq bigint, next_row bigint, "
+        "records_generation bigint, records_bytes bigint, index_seq bigint)",
+        "insert into state values (0, 0, 0, 0, 0, 0)",
+        "create table columns (position bigint, name varchar, type varchar)",
+        "create table spaces (position bigint, name varchar, encoder varchar, fingerprint varchar, "
+        "metric varchar, dim bigint, generation bigint, slots bigint, index_kind varchar)",
+        "create table batches (space varchar, first_slot bigint, slots bigint, checksum ubigint)",
+        "create table indexes (space varchar, seq bigint, generation bigint, bytes bigint, checksum ubigint, "
+        "settings varchar)",
+        "create table moves (row bigint, start bigint)",
+        "create table items (row bigint not null, id varchar primary key, text varchar, uri varchar)",
+    ),
+)
+VERSION = len(STEPS)
+
+
+def migrate(connection: DuckDBPyConnection, *, read_only: bool) -> None:
+    """Bring the catalog to VERSION. Raises FormatTooNew for a later one, ReadOnlyStore when it may not be changed."""
+    found = version(connection)
+    if found > VERSION:
+        raise FormatTooNew(
+            f"the catalog has version {found}, this latentstore knows up to {VERSION}: upgrade latentstore to open it"
+        )
+    if found < VERSION and read_only:
+        raise ReadOnlyStore(
+            f"the catalog has version {found} and must become {VERSION}: open the store once for writing"
+        )
+    for step in range(found, VERSION):
+        connection.execute("begin")
+        for statement in STEPS[step]:
+            connection.execute(statement)
+        connection.execute("update state set version = ?", [step + 1])
+        connection.execute("commit")
+
+
+def version(connection: DuckDBPyConnection) -> int:
+    known = connection.execute("select count(*) from duckdb_tables() where table_name = 'state'").fetchone()
+    if not known or not known[0]:
+        return 0
+    found = connection.execute("select version from state").fetchone()
+    return int(found[0]) if found else 0

@@ -1,0 +1,183 @@
+"""What a hit shows, addressed by row: a derived copy of the items table, memory-mapped, so that a search need not ask the catalog.
+
+    records-<g>.bin   one record after another: header (crc32 of all that follows, row, body length, id length), id, packed [text, uri, metadata values]
+    records-<g>.at    row → where its record starts, int64, -1 for a row that compaction has dropped
+
+An updated item gets a new record at the end; the catalog's `moves` says where. A deleted one leaves a tombstone (body
+length 0), which only matters to a repair that has lost the catalog. Losing both files costs time, never data.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from latentstore.errors import Corrupted
+from latentstore.fileio import storage_errors, sync_folder, write_at
+from latentstore.storage.values import pack, unpack
+from latentstore.types import Int64
+
+_HEADER = struct.Struct("<IqII")
+_CHECKED = struct.Struct("<qII")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One item as stored. `values`: its metadata in column order; columns that came later are missing at the end."""
+
+    row: int
+    id: str
+    text: str | None
+    uri: str | None
+    values: list[Any]
+
+
+@dataclass(frozen=True)
+class RecordFiles:
+    folder: Path
+    generation: int
+
+    @property
+    def bodies(self) -> Path:
+        return self.folder / f"records-{self.generation}.bin"
+
+    @property
+    def starts(self) -> Path:
+        return self.folder / f"records-{self.generation}.at"
+
+    def hold(self, size: int, rows: int) -> bool:
+        """Whether the files are there and at least as long as the catalog says."""
+        lengths = [path.stat().st_size if path.exists() else -1 for path in (self.bodies, self.starts)]
+        return lengths[0] >= size and lengths[1] >= rows * 8
+
+    def cut(self, size: int, rows: int) -> None:
+        """Drop what a crash left past the committed lengths."""
+        for path, length in ((self.bodies, size), (self.starts, rows * 8)):
+            if path.exists() and path.stat().st_size > length:
+                with storage_errors(path):
+                    os.truncate(path, length)
+
+
+def encode(record: Record) -> bytes:
+    name = record.id.encode()
+    body = name + pack([record.text, record.uri, *record.values])
+    return _signed(_CHECKED.pack(record.row, len(body), len(name)) + body)
+
+
+def tombstone(row: int) -> bytes:
+    return _signed(_CHECKED.pack(row, 0, 0))
+
+
+def _signed(data: bytes) -> bytes:
+    return zlib.crc32(data).to_bytes(4, "little") + data
+
+
+class RecordWriter:
+    """Appends records and their starts. Nothing it writes counts before the catalog says so."""
+
+    def __init__(self, files: RecordFiles) -> None:
+        self.files = files
+        with storage_errors(files.bodies):
+            self._bodies = os.open(files.bodies, os.O_RDWR | os.O_CREAT, 0o666)
+            self._starts = os.open(files.starts, os.O_RDWR | os.O_CREAT, 0o666)
+            sync_folder(files.folder)
+
+    def append(self, size: int, chunks: Sequence[bytes]) -> Int64:
+        """Write records at `size`, the committed length. Returns where each starts, (n,) int64. Not yet durable."""
+        with storage_errors(self.files.bodies):
+            write_at(self._bodies, b"".join(chunks), size)
+        lengths = np.fromiter(map(len, chunks), dtype=np.int64, count=len(chunks))
+        return size + np.cumsum(lengths) - lengths
+
+    def index(self, first_row: int, starts: Int64) -> None:
+        """Write where the records of rows first_row.. start. Not yet durable."""
+        with storage_errors(self.files.starts):
+            write_at(self._starts, np.ascontiguousarray(starts).data, first_row * 8)
+
+    def sync(self) -> None:
+        for path, fd in ((self.files.bodies, self._bodies), (self.files.starts, self._starts)):
+            with storage_errors(path):
+                os.fdatasync(fd)
+
+    def close(self) -> None:
+        os.close(self._bodies)
+        os.close(self._starts)
+
+
+class RecordView:
+    """The committed records of one moment. Safe for any number of threads."""
+
+    def __init__(self, files: RecordFiles, size: int, rows: int, moves: Mapping[int, int]) -> None:
+        self.files = files
+        self.size = size
+        self.rows = rows
+        self.moves = moves
+        self._bodies = _map(files.bodies, size)
+        starts = _map(files.starts, rows * 8)
+        self._starts: Int64 = np.frombuffer(starts, dtype=np.int64) if rows else np.empty(0, dtype=np.int64)
+
+    def read(self, rows: Int64) -> list[bytes]:
+        """The raw record of each row, checked. Raises Corrupted when one is not what was written."""
+        starts = self._starts[rows].tolist()
+        if self.moves:
+            moves = self.moves
+            starts = [moves.get(row, start) for row, start in zip(rows.tolist(), starts, strict=True)]
+        return [self._one(row, start) for row, start in zip(rows.tolist(), starts, strict=True)]
+
+    def _one(self, row: int, start: int) -> bytes:
+        bodies = self._bodies
+        if 0 <= start <= self.size - _HEADER.size:
+            crc, found, length, _ = _HEADER.unpack_from(bodies, start)
+            end = start + _HEADER.size + length
+            if found == row and end <= self.size:
+                raw: bytes = bodies[start:end]
+                if zlib.crc32(raw[4:]) == crc:
+                    return raw
+        raise Corrupted(f"{self.files.bodies}: the record of row {row} is damaged; run 'latentstore repair'")
+
+
+def id_of(raw: bytes) -> str:
+    length = _HEADER.unpack_from(raw)[3]
+    return raw[_HEADER.size : _HEADER.size + length].decode()
+
+
+def decode(raw: bytes) -> Record:
+    _, row, _, name = _HEADER.unpack_from(raw)
+    start = _HEADER.size
+    text, uri, *values = unpack(raw[start + name :])
+    return Record(row, raw[start : start + name].decode(), text, uri, values)
+
+
+def scan(path: Path) -> Iterator[tuple[int, Record | None]]:
+    """Every readable record in file order, for a repair: (row, record), or (row, None) for a tombstone.
+
+    After a damaged stretch the scan goes on at the next place where a header and its checksum agree.
+    """
+    data = path.read_bytes()
+    at = 0
+    while at <= len(data) - _HEADER.size:
+        crc, row, length, name = _HEADER.unpack_from(data, at)
+        end = at + _HEADER.size + length
+        if row < 0 or end > len(data) or name > length or zlib.crc32(data[at + 4 : end]) != crc:
+            at += 1
+            continue
+        yield row, decode(data[at:end]) if length else None
+        at = end
+
+
+def _map(path: Path, size: int) -> Any:
+    if not size:
+        return b""
+    try:
+        with path.open("rb") as file:
+            return mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as error:
+        raise Corrupted(f"{path} is missing or shorter than its {size} committed bytes: {error}") from error

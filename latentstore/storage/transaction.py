@@ -1,0 +1,107 @@
+"""One open commit: the statements that a write may make. The catalog begins and ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from latentstore.storage.columns import Batch, Column, alterations, quoted
+from latentstore.types import Int64
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from latentstore.storage.catalog import IndexRow, SpaceRow
+
+# Batches of fewer slots than this are merged with the one before, so that single-row adds do not make a row each.
+MERGE_BELOW = 4096
+
+
+class Transaction:
+    def __init__(self, cursor: DuckDBPyConnection) -> None:
+        self._cursor = cursor
+
+    def set_columns(self, old: Sequence[Column], new: Sequence[Column]) -> None:
+        if list(old) == list(new):
+            return
+        for statement in alterations(old, new):
+            self._cursor.execute(statement)
+        self._cursor.execute("delete from columns")
+        rows = [(position, column.name, str(column.type)) for position, column in enumerate(new)]
+        self._cursor.executemany("insert into columns values (?, ?, ?)", rows)
+
+    def insert(self, rows: Int64, ids: list[str], texts: list[Any], uris: list[Any], metadata: Batch) -> None:
+        import pyarrow as pa
+
+        table = metadata.arrow()
+        for at, (name, values, kind) in enumerate(
+            [
+                ("row", rows, pa.int64()),
+                ("id", ids, pa.string()),
+                ("text", texts, pa.string()),
+                ("uri", uris, pa.string()),
+            ]
+        ):
+            table = table.add_column(at, name, pa.array(values, type=kind))
+        self._with_table(table, "insert into items by name select * from batch")
+
+    def update(self, rows: Int64, names: Sequence[str], metadata: Batch) -> None:
+        """Set the named metadata columns of the given rows."""
+        import pyarrow as pa
+
+        table = metadata.arrow().select(list(names)).add_column(0, "row", pa.array(rows))
+        settings = ", ".join(f"{quoted(name)} = batch.{quoted(name)}" for name in names)
+        self._with_table(table, f"update items set {settings} from batch where items.row = batch.row")
+
+    def delete(self, rows: Int64) -> None:
+        import pyarrow as pa
+
+        self._with_table(
+            pa.table({"row": pa.array(rows)}), "delete from items where row in (select batch.row from batch)"
+        )
+
+    def _with_table(self, table: Any, statement: str) -> None:
+        self._cursor.register("batch", table)
+        try:
+            self._cursor.execute(statement)
+        finally:
+            self._cursor.unregister("batch")
+
+    def set_state(self, **values: int) -> None:
+        """state columns by name; `seq` of each commit is one more than the last."""
+        settings = ", ".join(f"{name} = {int(value)}" for name, value in values.items())
+        self._cursor.execute(f"update state set {settings}")
+
+    def add_space(self, space: SpaceRow) -> None:
+        self._cursor.execute(
+            "insert into spaces select count(*), ?, ?, ?, ?, ?, ?, ?, ? from spaces",
+            [*space[:3], str(space.metric), *space[4:]],
+        )
+
+    def set_space(self, name: str, *, dim: int, generation: int, slots: int) -> None:
+        self._cursor.execute(
+            "update spaces set dim = ?, generation = ?, slots = ? where name = ?", [dim, generation, slots, name]
+        )
+
+    def add_batch(self, space: str, first: int, slots: int, checksum: int) -> None:
+        self._cursor.execute("insert into batches values (?, ?, ?, ?)", [space, first, slots, checksum])
+
+    def drop_batches(self, space: str, first: int = 0) -> None:
+        self._cursor.execute("delete from batches where space = ? and first_slot >= ?", [space, first])
+
+    def set_index(self, index: IndexRow | None, space: str) -> None:
+        self._cursor.execute("delete from indexes where space = ?", [space])
+        if index is not None:
+            self._cursor.execute("insert into indexes values (?, ?, ?, ?, ?, ?)", list(index))
+
+    def add_moves(self, moves: dict[int, int]) -> None:
+        import pyarrow as pa
+
+        table = pa.table(
+            {"row": pa.array(list(moves), pa.int64()), "start": pa.array(list(moves.values()), pa.int64())}
+        )
+        self._with_table(table, "delete from moves where row in (select batch.row from batch)")
+        self._with_table(table, "insert into moves select * from batch")
+
+    def drop_moves(self) -> None:
+        self._cursor.execute("delete from moves")

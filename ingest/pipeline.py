@@ -24,6 +24,7 @@ from ingest.results import Problem, Progress, Result
 from ingest.sources import TABLES, Document, Patterns, Survey, find, survey
 from ingest.tables import Columns, MissingColumn, column_names
 from latentstore import InvalidInput, Item
+from latentstore.encoders import registry
 from latentstore.encoders.base import windowed
 
 if TYPE_CHECKING:
@@ -131,8 +132,11 @@ def _target(store: Store, name: str | None, encoder: str | None) -> Collection:
     if name not in names:
         return store.create(name, encoders=[encoder or DEFAULT_ENCODER])
     found = store.collection(name)
-    if encoder is not None:
-        return store.get_or_create(name, encoders=[encoder])
+    if encoder is not None and (held := found.space().encoder.name) != registry.resolve(encoder):
+        raise InvalidInput(
+            f"collection {name!r} was made with encoder {held!r}, got {encoder!r}; leave the encoder out, or name "
+            "a new collection for it"
+        )
     return found
 
 
@@ -172,12 +176,7 @@ def _take(batch: Batch, committer: Committer, result: Result) -> None:
 
 
 def _reading(target: Collection, options: Options) -> Reading:
-    encoder = target.space().encoder
-    if encoder is None:
-        raise InvalidInput(
-            f"collection {target.name!r} holds vectors from elsewhere and has no encoder; ingest into another one"
-        )
-    tokens = windowed(encoder) or WordTokens()
+    tokens = windowed(target.space().encoder) or WordTokens()
     wanted = options.chunk_tokens
     return Reading(options.columns, Splitter.fitting(tokens, wanted), Splitter.fitting(tokens, wanted or tokens.window))
 

@@ -35,12 +35,14 @@ def repair(store: StoreArgument, form: FormatOption = Format.TABLE) -> None:
     import latentstore
 
     report = latentstore.repair(store)
-    rows = [{"what": line} for line in report.problems]
+    told = {"mended": report.mended, "lost": report.lost, "not mended": report.problems}
+    rows = [{"outcome": outcome, "what": line} for outcome, lines in told.items() for line in lines]
     if rows or form is not Format.TABLE:
-        emit(rows, ["what"], form)
-    note(f"{store} is whole now" if report.ok else f"error: {store} could not be mended wholly")
+        emit(rows, ["outcome", "what"], form)
     if not report.ok:
+        note(f"error: {store} could not be mended wholly")
         raise typer.Exit(1)
+    note(f"{store} is whole" + (f"; {len(report.lost):,} items are lost" if report.lost else ""))
 
 
 def optimize(store: StoreArgument, collection_name: CollectionOption = None) -> None:
@@ -50,5 +52,7 @@ def optimize(store: StoreArgument, collection_name: CollectionOption = None) -> 
       latentstore optimize pile.latent
     """
     with opened(store, read_only=False) as open_store, Progress("optimizing") as progress:
-        choose(open_store, collection_name).optimize(progress=progress.update)
+        names = open_store.collections() if collection_name is None else [collection_name]
+        for name in names:
+            choose(open_store, name).optimize(lambda step, share: progress.update(share, 1.0, step))
     note(f"{store} is up to date")

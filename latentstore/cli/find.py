@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from latentstore.types import Hits
 
 CountOption = Annotated[int, typer.Option("-k", min=1, help="How many hits.")]
+WhereOption = Annotated[str | None, typer.Option(metavar="EXPR", help="Only items for which this SQL condition holds.")]
 ColumnsOption = Annotated[
     str | None, typer.Option(metavar="A,B", help="Which metadata to show, by name. All when absent.")
 ]
@@ -23,9 +24,7 @@ def search(
     store: StoreArgument,
     query: Annotated[str, typer.Argument(metavar="QUERY", help="What to look for, in words.", show_default=False)],
     k: CountOption = 10,
-    where: Annotated[
-        str | None, typer.Option(metavar="EXPR", help="Only items for which this SQL condition holds.")
-    ] = None,
+    where: WhereOption = None,
     columns: ColumnsOption = None,
     exact: Annotated[bool, typer.Option("--exact", help="Compare with every item, use no index.")] = False,
     recall: Annotated[
@@ -53,6 +52,7 @@ def similar(
     store: StoreArgument,
     item: Annotated[str, typer.Argument(metavar="ID", help="The id of an item in the store.", show_default=False)],
     k: CountOption = 10,
+    where: WhereOption = None,
     columns: ColumnsOption = None,
     collection_name: CollectionOption = None,
     form: FormatOption = Format.TABLE,
@@ -63,7 +63,8 @@ def similar(
       latentstore similar pile.latent "/home/me/notes/rent.md#0" -k 5
     """
     with collection(store, collection_name) as docs:
-        _show(docs.similar(item, k=k), _split(columns), form)
+        chosen = _split(columns)
+        _show(docs.similar(item, k=k, where=where, columns=chosen), chosen, form)
 
 
 def _split(columns: str | None) -> list[str] | None:

@@ -7,8 +7,8 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from latentstore.cli.output import Format, Row, console, emit_data, new_table, note, one_line, printable, shown
-from latentstore.types import Hit
+from latentstore.cli.output import Format, console, emit_data, new_table, note, one_line, printable, shown
+from latentstore.types import Hit, PlanStep
 
 PASSAGE = 320  # characters of a passage that a table shows
 PLACE = frozenset({"start", "end", "part", "line", "record"})  # said in the place of a hit, not again below it
@@ -25,13 +25,10 @@ def show(hits: Sequence[Hit], columns: list[str] | None, form: Format) -> None:
         emit_data(_nested(hits, columns), [], form)
 
 
-def show_plan(plan: Sequence[Row]) -> None:
+def show_plan(plan: Sequence[PlanStep]) -> None:
     """Print the steps of a search on standard error."""
     for step in plan:
-        facts = [str(step.get("detail") or "")]
-        if step.get("count") is not None:
-            facts.append(f"{step['count']:,}")
-        note(f"{step.get('ms', 0.0):9.3f} ms  {step.get('step', '')}: {', '.join(fact for fact in facts if fact)}")
+        note(f"{step.ms:9.3f} ms  {step.step}: {step.detail} ({step.count:,})")
 
 
 def _nested(hits: Sequence[Hit], columns: list[str] | None) -> Iterator[dict[str, Any]]:

@@ -22,8 +22,7 @@ def export(store: StoreArgument, file: ParquetOut, collection_name: CollectionOp
       latentstore export pile.latent docs.parquet
     """
     with collection(store, collection_name) as docs:
-        docs.export_parquet(file)
-        note(f"wrote {len(docs):,} items to {file}")
+        note(f"wrote {docs.export_parquet(file):,} items to {file}")
 
 
 def import_(store: StoreArgument, file: ParquetIn, collection_name: CollectionOption = None) -> None:

@@ -1,0 +1,133 @@
+"""demo: the documentation of the installed Python, searched by meaning. Needs no network and no data of one's own."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import tempfile
+import textwrap
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from latentstore.cli.output import console, new_table, note, printable
+from latentstore.cli.progress import Progress, duration
+from latentstore.errors import AlreadyExists
+
+if TYPE_CHECKING:
+    from latentstore import Collection, Hit, Item, Store
+
+COLLECTION = "python"
+BATCH = 256
+ANSWERS = 3
+SHOWN = 200  # characters of an answer
+QUESTIONS = (
+    "pick a random element from a list",
+    "How can I run another program and capture its output?",
+    "remember the results of a slow function",
+    "temporary file that deletes itself",
+    "Why do default arguments keep their values between calls?",
+    "which weekday is a date?",
+)
+
+
+def demo(
+    store: Annotated[Path, typer.Argument(metavar="STORE", help="Where the demo's store shall stand.")] = Path(
+        "python-docs.latent"
+    ),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Make the demo's collection anew.")] = False,
+    encoder: Annotated[str, typer.Option(metavar="NAME", help="See latentstore encoders.")] = "text",
+) -> None:
+    """Put the documentation of the installed Python into a store, and ask it questions.
+
+    Example:
+      latentstore demo
+    """
+    import latentstore
+
+    place = _writable(store)
+    with latentstore.open(place) as open_store:
+        docs = _collection(open_store, place, encoder, fresh)
+        _fill(docs, place)
+        for question in QUESTIONS:
+            _answer(question, list(docs.search(question, k=ANSWERS)))
+    _what_next(place)
+
+
+def _writable(store: Path) -> Path:
+    """The path itself, or one in the temporary folder when nothing can be written there."""
+    if os.access(store if store.exists() else store.parent, os.W_OK):
+        return store
+    place = Path(tempfile.mkdtemp(prefix="latentstore-demo-"), store.name)
+    note(f"{store.parent.resolve()} cannot be written to; the store goes to {place}")
+    return place
+
+
+def _collection(store: Store, place: Path, encoder: str, fresh: bool) -> Collection:
+    names = store.collections()
+    if names and names != [COLLECTION]:
+        raise AlreadyExists(f"{place} is a store of something else; name another path: latentstore demo NEW.latent")
+    if fresh and names:
+        store.drop(COLLECTION)
+    return store.get_or_create(COLLECTION, encoders=[encoder])
+
+
+def _fill(docs: Collection, place: Path) -> None:
+    """Add what is missing: all of it, the rest of an interrupted run, or nothing."""
+    from latentstore.cli.pydocs import collect
+
+    note(f"collecting the documentation of Python {sys.version.split()[0]}")
+    items = collect()
+    held = {row["id"] for row in docs.sql("select id from items")}
+    missing = [item for item in items if item.id not in held]
+    if held:
+        note(f"{place} has {len(held):,} of {len(items):,} passages from an earlier run (--fresh makes them anew)")
+    if missing:
+        _add(docs, missing, place)
+
+
+def _add(docs: Collection, items: Sequence[Item], place: Path) -> None:
+    note(f"encoding {len(items):,} passages into {place}")
+    began = time.monotonic()
+    with Progress("encoding") as progress:
+        for at in range(0, len(items), BATCH):
+            docs.add(items[at : at + BATCH])
+            done = min(at + BATCH, len(items))
+            progress.update(done, len(items), f"{done / (time.monotonic() - began):,.0f} passages/s")
+    docs.optimize()
+    note(f"took {duration(time.monotonic() - began)}")
+
+
+def _answer(question: str, hits: list[Hit]) -> None:
+    from rich.text import Text
+
+    grid = new_table()
+    grid.expand = True
+    grid.show_header = False
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(ratio=1, overflow="fold", style="bold")
+    grid.add_column(ratio=3)
+    for hit in hits:
+        text = (hit.text or "").partition(": ")[2]
+        short = printable(textwrap.shorten(text, SHOWN, placeholder=" …"))
+        grid.add_row(f"{hit.score:.2f}", Text(str(hit.metadata["name"])), Text(short))
+    out = console()
+    out.print(Text(f"\n{question}", style="bold cyan"))
+    out.print(grid)
+
+
+def _what_next(place: Path) -> None:
+    name = shlex.quote(str(place))
+    commands = (
+        f'latentstore search {name} "how do I sort by two keys?" -k 3',
+        f'latentstore search {name} "wait for a thread" --where "module = \'threading\'"',
+        f"latentstore similar {name} functools.lru_cache",
+        f'latentstore sql {name} "select kind, count(*) n from items group by kind order by n desc"',
+        "latentstore ingest my.latent ~/notes",
+    )
+    out = console()
+    out.print("\nNow try:\n" + "\n".join(f"  {command}" for command in commands), soft_wrap=True)

@@ -8,12 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-
 from latentstore.engine import check, describe, maintenance, parquet, read, verify, write
 from latentstore.engine.core import Engine
 from latentstore.engine.encoding import Encoders
 from latentstore.engine.indexing import Indexer
-from latentstore.engine.read import Question
 from latentstore.errors import InvalidInput
 from latentstore.space import Space
 from latentstore.types import Hits, Item, OnConflict, Report, Rows, Written

@@ -12,7 +12,6 @@ from typing import Any
 
 from latentstore.collection import Collection
 from latentstore.engine import backup, lifecycle, recovery
-
 from latentstore.errors import (
     AlreadyExists,
     CollectionNotFound,
@@ -49,7 +48,7 @@ def open(
 
 
 def _refuse_foreign(folder: Path) -> None:
-    if folder.exists() and (not folder.is_dir() or set(os.listdir(folder)) - lifecycle.BEGINNINGS):
+    if folder.exists() and (not folder.is_dir() or {entry.name for entry in folder.iterdir()} - lifecycle.BEGINNINGS):
         raise NotAStore(
             f"{folder} exists and is not a latentstore store (it has no store.json); choose another path, "
             "or run 'latentstore repair' if it was one"

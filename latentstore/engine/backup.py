@@ -99,7 +99,9 @@ def _copy_collection(engine: Engine, target: Path) -> None:
 def _copy_elsewhere(source: Path, target: Path) -> None:
     """Copy in a child process: closing a second handle here would drop the lock that DuckDB holds on its file."""
     script = "import shutil, sys; shutil.copyfile(sys.argv[1], sys.argv[2])"
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", script, source, target], capture_output=True, text=True)  # noqa: S603
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script, source, target], check=False, capture_output=True, text=True
+    )  # noqa: S603
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise StorageFailure(f"cannot copy {source} to {target}: {reason}")

@@ -41,4 +41,5 @@ def indices(bits: UInt8, n: int) -> Int64:
 
 def test(bits: UInt8, slots: Int64) -> Bool:
     """(m,) bool: whether each slot is set."""
-    return (bits[slots >> 3] >> (slots & 7).astype(np.uint8)) & 1 == 1
+    found: Bool = (bits[slots >> 3] >> (slots & 7).astype(np.uint8)) & 1 == 1
+    return found

@@ -6,7 +6,6 @@ The schema's own metadata carries each space's encoder, fingerprint, metric and 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 

@@ -70,10 +70,10 @@ class Snapshot:
     def details(self, raw: bytes) -> tuple[str, str | None, str | None, dict[str, Any]]:
         """(id, text, uri, metadata) of one raw record."""
         record = decode(raw)
-        values = record.values
+        values = list(record.values)
         # Records written before a column came or widened know less than the catalog does now.
         if len(values) < len(self.names):
-            values = values + [None] * (len(self.names) - len(values))
+            values += [None] * (len(self.names) - len(values))
         for at in self._doubles:
             if type(values[at]) is not float:
                 values[at] = _as_double(values[at])

@@ -72,7 +72,10 @@ def _store(engine: Engine, snapshot: Snapshot, batch: Incoming, metadata: Batch,
     rows = np.arange(snapshot.next_row, snapshot.next_row + len(ids))
     row_of = np.full(len(keep), -1, dtype=np.int64)
     row_of[keep] = rows
-    records = [encode(Record(*record)) for record in zip(rows.tolist(), ids, texts, uris, metadata.rows(), strict=True)]
+    records = [
+        encode(Record(row, name, text, uri, values))
+        for row, name, text, uri, values in zip(rows.tolist(), ids, texts, uris, metadata.rows(), strict=True)
+    ]
     appended = {
         name: _append(engine, snapshot, name, row_of[at], vectors) for name, (at, vectors) in batch.vectors.items()
     }
@@ -211,13 +214,12 @@ def _publish(
 ) -> None:
     """Step 3: the same snapshot with what this commit changed."""
     next_row = before.next_row if next_row is None else next_row
-    moves = before.records.moves if moves is None else moves  # type: ignore[assignment]
     spaces = {name: _followed(view, (appended or {}).get(name), dead) for name, view in before.spaces.items()}
     for name, part in (appended or {}).items():
         start, length = engine.last_batch.get(name, (0, 0))
         merged = length and start + length == part.first and length + len(part.sums) <= MERGE_BELOW
         engine.last_batch[name] = (start, length + len(part.sums)) if merged else (part.first, len(part.sums))
-    records = RecordView(before.records.files, size, next_row, moves)
+    records = RecordView(before.records.files, size, next_row, before.records.moves if moves is None else moves)
     engine.publish(Snapshot(before.seq + 1, next_row, items, columns, records, spaces))
     engine.on_commit.set()
 

@@ -89,7 +89,8 @@ class Catalog:
         mine = getattr(self._cursors, "mine", None)
         if mine is None or mine[0] != self._opened:
             mine = self._cursors.mine = (self._opened, self._connection.cursor())
-        return mine[1]  # type: ignore[no-any-return]
+        found: duckdb.DuckDBPyConnection = mine[1]
+        return found
 
     def close(self) -> None:
         self._connection.close()
@@ -144,11 +145,16 @@ class Catalog:
             ).fetchall()
             indexes = cursor.execute("select space, seq, generation, bytes, checksum, settings from indexes").fetchall()
             moves = cursor.execute("select row, start from moves").fetchall()
+        seq, next_row, generation, size, index_seq = numbers
         return State(
-            *numbers,
+            seq=seq,
+            next_row=next_row,
+            records_generation=generation,
+            records_bytes=size,
+            index_seq=index_seq,
             items=items,
             columns=tuple(Column(name, ColumnType.parse(kind)) for name, kind in columns),
-            spaces=tuple(SpaceRow(*space[:3], Metric(space[3]), *space[4:]) for space in spaces),
+            spaces=tuple(SpaceRow(*space)._replace(metric=Metric(space[3])) for space in spaces),
             indexes={index[0]: IndexRow(*index) for index in indexes},
             moves=dict(moves),
         )

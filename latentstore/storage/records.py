@@ -1,6 +1,7 @@
 """What a hit shows, addressed by row: a derived copy of the items table, memory-mapped, so that a search need not ask the catalog.
 
-    records-<g>.bin   one record after another: header (crc32 of all that follows, row, body length, id length), id, packed [text, uri, metadata values]
+    records-<g>.bin   one record after another: header (crc32 of all that follows, row, body length, id length), the id,
+                      packed [text, uri, metadata values]
     records-<g>.at    row → where its record starts, int64, -1 for a row that compaction has dropped
 
 An updated item gets a new record at the end; the catalog's `moves` says where. A deleted one leaves a tombstone (body
@@ -37,7 +38,7 @@ class Record:
     id: str
     text: str | None
     uri: str | None
-    values: list[Any]
+    values: Sequence[Any]
 
 
 @dataclass(frozen=True)

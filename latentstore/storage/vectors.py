@@ -27,7 +27,7 @@ from latentstore.types import Bool, Float32, Int64, UInt64
 def slot_sums(vectors: Float32, rows: Int64) -> UInt64:
     """(n,) uint64: the checksum of each of the (n, dim) vectors, bound to its row."""
     width = vectors.shape[1] * 4
-    data = memoryview(np.ascontiguousarray(vectors)).cast("B")
+    data = np.ascontiguousarray(vectors).data.cast("B")
     digest = xxhash.xxh3_64_intdigest
     starts = range(0, len(vectors) * width, width)
     sums = [digest(data[at : at + width], row) for at, row in zip(starts, rows.tolist(), strict=True)]

@@ -10,6 +10,7 @@ import errno
 import fcntl
 import json
 import os
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,6 +65,23 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
         sync_folder(path.parent)
+
+
+def write_sealed(path: Path, value: dict[str, Any]) -> None:
+    """write_json with a checksum over the value, so that a damaged file is known for one."""
+    write_json(path, {**value, "check": _seal(value)})
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """What `write_sealed` was given. Raises ValueError where the file holds anything else, FileNotFoundError."""
+    found = json.loads(path.read_bytes())
+    if not isinstance(found, dict) or found.pop("check", None) != _seal(found):
+        raise ValueError(f"{path.name} differs from its checksum")
+    return found
+
+
+def _seal(value: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(value, sort_keys=True).encode())
 
 
 def sync_file(path: Path) -> None:

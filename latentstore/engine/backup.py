@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from latentstore.engine import lifecycle
+from latentstore.engine import lifecycle, outline
 from latentstore.engine.core import CATALOG, Engine
 from latentstore.engine.recovery import index_path, open_engine
 from latentstore.engine.snapshot import Snapshot
@@ -99,9 +99,9 @@ def _copy_collection(engine: Engine, target: Path) -> None:
 def _copy_elsewhere(source: Path, target: Path) -> None:
     """Copy in a child process: closing a second handle here would drop the lock that DuckDB holds on its file."""
     script = "import shutil, sys; shutil.copyfile(sys.argv[1], sys.argv[2])"
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - our own interpreter, our own paths
         [sys.executable, "-I", "-S", "-c", script, source, target], check=False, capture_output=True, text=True
-    )  # noqa: S603
+    )
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise StorageFailure(f"cannot copy {source} to {target}: {reason}")
@@ -109,6 +109,7 @@ def _copy_elsewhere(source: Path, target: Path) -> None:
 
 
 def _copy_files(engine: Engine, snapshot: Snapshot, target: Path) -> None:
+    outline.write(target, snapshot.columns, [view.row for view in snapshot.spaces.values()])
     records = snapshot.records
     _copy_start(records.files.bodies, target, records.size)
     _copy_start(records.files.starts, target, records.rows * 8)

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from latentstore.engine.snapshot import Snapshot, SpaceView
 from latentstore.index import base
 from latentstore.index.base import VectorIndex
 from latentstore.storage.catalog import IndexRow
-from latentstore.storage.records import RecordFiles, RecordView, RecordWriter
+from latentstore.storage.records import RecordFiles, RecordView, RecordWriter, end_mark
 from latentstore.storage.vectors import SlotFiles, SlotWriter, VectorView, batch_sum, copy_slots
 from latentstore.types import Int64
 
@@ -40,18 +41,16 @@ def compact(
         if before.live is None or before.row.dim is None:
             return
         files = SlotFiles(engine.space_folder(name), before.row.generation + 1, before.row.dim)
-        for path, _ in files.widths():
-            path.unlink(missing_ok=True)
-        writer = SlotWriter(files)
-        try:
+        with (
+            _dropped_unless_named([path for path, _ in files.widths()]),
+            contextlib.closing(SlotWriter(files)) as writer,
+        ):
             slots = before.all_live()
             copy_slots(before.vectors, slots, writer, 0)
             index = _indexed(engine, before, VectorView(files, len(slots)), stop, progress)
             row = write_index(engine, name, index, files.generation) if index else None
             with engine.writing() as snapshot:
                 _switch(engine, snapshot, before, files, writer, slots, index, row)
-        finally:
-            writer.close()
         if row is not None and index is not None:
             settle_index(engine, name, row, index)
         for path, _ in before.vectors.files.widths():
@@ -110,17 +109,29 @@ def compact_records(engine: Engine) -> None:
     with engine.upkeep, engine.writing() as snapshot:
         old = snapshot.records
         files = RecordFiles(engine.folder, old.files.generation + 1)
-        for path in (files.bodies, files.starts):
-            path.unlink(missing_ok=True)
-        size, starts = _copy_records(snapshot, engine.catalog.live_rows(), files)
-        with engine.catalog.transaction() as tx:
-            tx.drop_moves()
-            tx.set_state(seq=snapshot.seq + 1, records_generation=files.generation, records_bytes=size)
+        with _dropped_unless_named([files.bodies, files.starts]):
+            size, starts = _copy_records(snapshot, engine.catalog.live_rows(), files)
+            with engine.catalog.transaction() as tx:
+                tx.drop_moves()
+                tx.set_state(seq=snapshot.seq + 1, records_generation=files.generation, records_bytes=size)
         records = RecordView(files, size, len(starts), {})
         engine.publish(replace(snapshot, seq=snapshot.seq + 1, records=records))
         for path in (old.files.bodies, old.files.starts):
             with contextlib.suppress(OSError):
                 path.unlink()
+
+
+@contextlib.contextmanager
+def _dropped_unless_named(paths: list[Path]) -> Iterator[None]:
+    """Begin without the files of an earlier attempt, and leave none of an attempt that failed: a repair would trust them."""
+    for path in paths:
+        path.unlink(missing_ok=True)
+    try:
+        yield
+    except BaseException:
+        for path in paths:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def _copy_records(snapshot: Snapshot, rows: Int64, files: RecordFiles) -> tuple[int, Int64]:
@@ -132,7 +143,9 @@ def _copy_records(snapshot: Snapshot, rows: Int64, files: RecordFiles) -> tuple[
         raw = snapshot.records.read(part)
         starts[part] = writer.append(size, raw)
         size += sum(map(len, raw))
+    ended = end_mark(snapshot.seq + 1)
+    writer.append(size, [ended])
     writer.index(0, starts)
     writer.sync()
     writer.close()
-    return size, starts
+    return size + len(ended), starts

@@ -13,6 +13,7 @@ from latentstore.engine.snapshot import Snapshot, SpaceView
 from latentstore.errors import ReadOnlyStore, SpaceNotFound, StorageFailure, StoreClosed
 from latentstore.index.base import VectorIndex
 from latentstore.storage.catalog import Catalog
+from latentstore.storage.mark import Mark, MarkWriter
 from latentstore.storage.records import RecordFiles, RecordWriter
 from latentstore.storage.vectors import SlotFiles, SlotWriter
 
@@ -38,6 +39,7 @@ class Engine:
         self._snapshot: Snapshot | None = None
         self._slot_writers: dict[str, SlotWriter] = {}
         self._record_writer: RecordWriter | None = None
+        self._mark = MarkWriter(folder)
         self.last_batch: dict[str, tuple[int, int]] = {}  # space → first slot and length of its last batch
         self.saved: dict[str, int] = {}  # space → slots that its index file covers
 
@@ -61,6 +63,9 @@ class Engine:
         with self._published:
             self._snapshot = snapshot
             self._published.notify_all()
+        if not self.read_only:
+            records = snapshot.records
+            self._mark.note(Mark(snapshot.seq, records.files.generation, records.size))
 
     def snapshot_at(self, seq: int) -> Snapshot:
         """The current snapshot, once it is at least as new as a commit that the catalog has shown."""
@@ -126,6 +131,7 @@ class Engine:
                 writer.close()
             if self._record_writer is not None:
                 self._record_writer.close()
+            self._mark.close()
             if not self.read_only:
                 self.catalog.checkpoint()
             self.catalog.close()

@@ -8,18 +8,17 @@ lock         who writes
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from latentstore.encoders import registry
+from latentstore.engine import outline
 from latentstore.engine.core import CATALOG
 from latentstore.errors import Corrupted, FormatTooNew, InvalidInput, StoreNotFound
-from latentstore.fileio import storage_errors, sync_folder, write_json
+from latentstore.fileio import read_sealed, storage_errors, sync_folder, write_sealed
 from latentstore.storage.catalog import Catalog, SpaceRow
 from latentstore.types import Metric, Report
 
@@ -49,34 +48,29 @@ def is_store(folder: Path) -> bool:
 def make_store(folder: Path) -> None:
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    body = {"product": "latentstore", "format": FORMAT}
-    write_json(folder / MARK, {**body, "check": _check(body)})
+    write_sealed(folder / MARK, {"product": "latentstore", "format": FORMAT})
 
 
 def check_format(folder: Path) -> None:
     """Raises FormatTooNew, or Corrupted when store.json is not what was written."""
     try:
-        found = json.loads((folder / MARK).read_text(encoding="utf-8"))
-        check, version = found.pop("check"), found["format"]
+        version = read_sealed(folder / MARK)["format"]
     except FileNotFoundError:
         raise StoreNotFound(f"{folder} lost its {MARK} while it was being opened") from None
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+    except (ValueError, KeyError) as error:
         raise Corrupted(f"{folder / MARK} is damaged ({error}); 'latentstore repair' writes it anew") from error
-    if check != _check(found):
-        raise Corrupted(f"{folder / MARK} differs from its checksum; 'latentstore repair' writes it anew")
     if version > FORMAT:
         raise FormatTooNew(
             f"{folder} has format {version}, this latentstore knows up to {FORMAT}: upgrade latentstore to open it"
         )
 
 
-def _check(body: Mapping[str, object]) -> int:
-    return zlib.crc32(json.dumps(body, sort_keys=True).encode())
-
-
 def collection_names(folder: Path) -> list[str]:
+    """Also of one that has lost its catalog: it is damaged, not gone."""
     return sorted(
-        entry.name for entry in folder.iterdir() if not entry.name.startswith(".") and (entry / CATALOG).exists()
+        entry.name
+        for entry in folder.iterdir()
+        if not entry.name.startswith(".") and ((entry / CATALOG).exists() or (entry / "spaces").is_dir())
     )
 
 
@@ -113,14 +107,17 @@ def make_collection(store: Path, name: str, specs: Sequence[SpaceSpec]) -> None:
     with storage_errors(fresh):
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir()
-    catalog = Catalog(fresh / CATALOG, read_only=False)
+    spaces = [
+        SpaceRow(spec.name, spec.encoder, spec.fingerprint, spec.metric, spec.dim, 0, 0, spec.index_kind)
+        for spec in specs
+    ]
+    catalog = Catalog(fresh / CATALOG, read_only=False, fresh=True)
     with catalog.transaction() as tx:
-        for spec in specs:
-            tx.add_space(
-                SpaceRow(spec.name, spec.encoder, spec.fingerprint, spec.metric, spec.dim, 0, 0, spec.index_kind)
-            )
+        for space in spaces:
+            tx.add_space(space)
     catalog.checkpoint()
     catalog.close()
+    outline.write(fresh, (), spaces)
     for spec in specs:
         _describe_space(fresh / "spaces" / spec.name, spec)
     with storage_errors(fresh):
@@ -133,7 +130,7 @@ def _describe_space(folder: Path, spec: SpaceSpec) -> None:
     with storage_errors(folder):
         folder.mkdir(parents=True)
         sync_folder(folder.parent)
-    write_json(
+    write_sealed(
         folder / "space.json",
         {"encoder": spec.encoder, "fingerprint": spec.fingerprint, "metric": str(spec.metric), "dim": spec.dim},
     )

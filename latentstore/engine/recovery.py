@@ -6,18 +6,21 @@ import contextlib
 import json
 import logging
 import re
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from latentstore.engine import bits
+from latentstore.engine import bits, outline
 from latentstore.engine.core import CATALOG, Engine
 from latentstore.engine.snapshot import Snapshot, SpaceView
-from latentstore.errors import Corrupted
+from latentstore.errors import Corrupted, StorageFailure
 from latentstore.index.base import Unusable, VectorIndex
 from latentstore.index.base import load as load_index
 from latentstore.storage.catalog import Catalog, SpaceRow, State
-from latentstore.storage.records import RecordFiles, RecordView, RecordWriter, encode
+from latentstore.storage.mark import read_mark
+from latentstore.storage.records import Record, RecordFiles, RecordView, RecordWriter, encode, end_mark
 from latentstore.storage.vectors import SlotFiles, VectorView
 from latentstore.types import Bool
 
@@ -28,13 +31,31 @@ def open_engine(folder: Path, *, read_only: bool, memory_budget: int) -> Engine:
     """An engine over an existing collection. Raises Corrupted when committed bytes are missing, FormatTooNew, StoreLocked."""
     engine = Engine(folder, Catalog(folder / CATALOG, read_only=read_only), memory_budget=memory_budget)
     try:
+        refuse_lost_commits(folder, engine.catalog.state())
         engine.publish(load_snapshot(engine, None))
         if not read_only:
             sweep(engine)
+            refresh_outline(engine.folder, engine.snapshot)
     except BaseException:
         engine.catalog.close()
         raise
     return engine
+
+
+def refuse_lost_commits(folder: Path, state: State) -> None:
+    """Before anything past the committed lengths is cut: a catalog that forgot commits would cut them off too."""
+    mark = read_mark(folder)
+    if mark is not None and mark.seq > state.seq:
+        raise Corrupted(
+            f"{folder / CATALOG} knows {state.seq} commits of {mark.seq}: its end was damaged or removed; "
+            "'latentstore repair' rebuilds it from the records"
+        )
+
+
+def refresh_outline(folder: Path, snapshot: Snapshot) -> None:
+    # It is derived, and a full disk must not keep anybody from opening a store to delete from it.
+    with contextlib.suppress(StorageFailure):
+        outline.refresh(folder, snapshot.columns, [view.row for view in snapshot.spaces.values()])
 
 
 def load_snapshot(engine: Engine, before: Snapshot | None) -> Snapshot:
@@ -124,10 +145,13 @@ def rebuild_records(engine: Engine, state: State) -> RecordView:
     writer = RecordWriter(files)
     starts = np.full(state.next_row, -1, dtype=np.int64)
     size = 0
-    for record in engine.catalog.records(state.columns):
-        data = encode(record)
-        starts[record.row] = writer.append(size, [data])[0]
-        size += len(data)
+    for records in _many(engine.catalog.records(state.columns)):
+        written = [encode(record) for record in records]
+        starts[[record.row for record in records]] = writer.append(size, written)
+        size += sum(map(len, written))
+    ended = end_mark(state.seq)
+    writer.append(size, [ended])
+    size += len(ended)
     writer.index(0, starts)
     writer.sync()
     writer.close()
@@ -136,6 +160,11 @@ def rebuild_records(engine: Engine, state: State) -> RecordView:
         tx.set_state(records_generation=files.generation, records_bytes=size)
     engine.notes.append("what hits show was rebuilt from the catalog")
     return RecordView(files, size, state.next_row, {})
+
+
+def _many(records: Iterator[Record]) -> Iterator[list[Record]]:
+    while found := list(islice(records, 10_000)):
+        yield found
 
 
 def sweep(engine: Engine) -> None:

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from latentstore.engine import bits
+from latentstore.engine import bits, outline
 from latentstore.engine.core import Engine
 from latentstore.engine.recovery import load_snapshot
 from latentstore.engine.snapshot import Snapshot, SpaceView
 from latentstore.errors import DimensionMismatch, DuplicateId, ItemNotFound, StorageFailure
-from latentstore.storage.columns import Batch, fold, normalise
-from latentstore.storage.records import Record, RecordView, encode, tombstone
+from latentstore.storage.columns import Batch, Column, fold, normalise
+from latentstore.storage.records import Record, RecordView, encode, end_mark, tombstone
 from latentstore.storage.transaction import MERGE_BELOW, Transaction
 from latentstore.storage.vectors import SlotFiles, VectorView, batch_sum
 from latentstore.types import Bool, Float32, Int64, OnConflict, UInt64, Written
@@ -80,6 +80,7 @@ def _store(engine: Engine, snapshot: Snapshot, batch: Incoming, metadata: Batch,
         name: _append(engine, snapshot, name, row_of[at], vectors) for name, (at, vectors) in batch.vectors.items()
     }
     size = _append_records(engine, snapshot, int(rows[0]), records, dead)
+    _outline(engine, snapshot, metadata.columns, appended)
 
     def commit(tx: Transaction) -> None:
         tx.set_columns(snapshot.columns, metadata.columns)
@@ -112,10 +113,12 @@ def update(engine: Engine, ids: Sequence[str], metadata: Any) -> int:
         given = _given_keys(metadata, changed, len(ids))
         records = _updated_records(snapshot, rows, changed, given)
         writer = engine.record_writer(snapshot.records.files)
-        starts = writer.append(snapshot.records.size, records)
+        written = [*records, end_mark(snapshot.seq + 1)]
+        starts = writer.append(snapshot.records.size, written)[:-1]
         writer.sync()
-        size = snapshot.records.size + sum(map(len, records))
+        size = snapshot.records.size + sum(map(len, written))
         moves = dict(zip(rows.tolist(), starts.tolist(), strict=True))
+        _outline(engine, snapshot, changed.columns)
 
         def commit(tx: Transaction) -> None:
             tx.set_columns(snapshot.columns, changed.columns)
@@ -173,11 +176,22 @@ def _append(engine: Engine, snapshot: Snapshot, name: str, rows: Int64, vectors:
 def _append_records(engine: Engine, snapshot: Snapshot, first_row: int, records: list[bytes], dead: Int64) -> int:
     """Step 1 for what hits show. Returns the new length of the file."""
     writer = engine.record_writer(snapshot.records.files)
-    written = [*records, *(tombstone(row) for row in dead.tolist())]
+    written = [*records, *(tombstone(row) for row in dead.tolist()), end_mark(snapshot.seq + 1)]
     starts = writer.append(snapshot.records.size, written)
     writer.index(first_row, starts[: len(records)])
     writer.sync()
     return snapshot.records.size + sum(map(len, written))
+
+
+def _outline(
+    engine: Engine, snapshot: Snapshot, columns: Sequence[Column], appended: Mapping[str, _Appended] | None = None
+) -> None:
+    """Step 1 for a repair: the columns and dimensions that this commit brings."""
+    dims = {name: part.files.dim for name, part in (appended or {}).items()}
+    before = [view.row for view in snapshot.spaces.values()]
+    after = [row._replace(dim=dims.get(row.name, row.dim)) for row in before]
+    if tuple(columns) != snapshot.columns or after != before:
+        outline.write(engine.folder, columns, after)
 
 
 def _commit_slots(engine: Engine, tx: Transaction, view: SpaceView, name: str, part: _Appended) -> None:

@@ -69,8 +69,12 @@ class State(NamedTuple):
 
 
 class Catalog:
-    def __init__(self, path: Path, *, read_only: bool) -> None:
+    def __init__(self, path: Path, *, read_only: bool, fresh: bool = False) -> None:
+        """fresh: make it. Raises Corrupted where there is none, or it cannot be read; FormatTooNew, StoreLocked."""
+        if not fresh and not path.exists():
+            raise Corrupted(f"{path} is missing; 'latentstore repair' rebuilds it from the records")
         self.path = path
+        self._fresh = fresh
         self.read_only = read_only
         self._cursors = threading.local()
         self._opened = 0
@@ -80,7 +84,7 @@ class Catalog:
         with _mapped(self.path):
             connection = duckdb.connect(str(self.path), read_only=self.read_only, config=filters.CONFIG)
             filters.lock_down(connection)
-            migrations.migrate(connection, read_only=self.read_only)
+            migrations.migrate(connection, read_only=self.read_only, fresh=self._fresh)
         self._opened += 1
         return connection
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from latentstore.errors import FormatTooNew, ReadOnlyStore
+from latentstore.errors import Corrupted, FormatTooNew, ReadOnlyStore
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -28,9 +28,15 @@ STEPS: tuple[tuple[str, ...], ...] = (
 VERSION = len(STEPS)
 
 
-def migrate(connection: DuckDBPyConnection, *, read_only: bool) -> None:
-    """Bring the catalog to VERSION. Raises FormatTooNew for a later one, ReadOnlyStore when it may not be changed."""
+def migrate(connection: DuckDBPyConnection, *, read_only: bool, fresh: bool = False) -> None:
+    """Bring the catalog to VERSION; only a fresh one may begin empty.
+
+    Raises FormatTooNew for a later one, ReadOnlyStore when it may not be changed, Corrupted when it is no catalog.
+    """
     found = version(connection)
+    if not found and not fresh:
+        # An empty catalog names nothing as committed, and opening it would clear away all there is.
+        raise Corrupted("this is not the catalog of a collection; 'latentstore repair' rebuilds it from the records")
     if found > VERSION:
         raise FormatTooNew(
             f"the catalog has version {found}, this latentstore knows up to {VERSION}: upgrade latentstore to open it"

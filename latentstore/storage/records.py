@@ -5,7 +5,8 @@
     records-<g>.at    row → where its record starts, int64, -1 for a row that compaction has dropped
 
 An updated item gets a new record at the end; the catalog's `moves` says where. A deleted one leaves a tombstone (body
-length 0), which only matters to a repair that has lost the catalog. Losing both files costs time, never data.
+length 0), and every commit ends with an end mark (row -1, body: its number): both only matter to a repair that has lost
+the catalog and reads this file as a log. Losing both files costs time, never data.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +29,8 @@ from latentstore.types import Int64
 
 _HEADER = struct.Struct("<IqII")
 _CHECKED = struct.Struct("<qII")
+_SEQ = struct.Struct("<q")
+_END = -1  # the row of an end mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class RecordFiles:
 
     def hold(self, size: int, rows: int) -> bool:
         """Whether the files are there and at least as long as the catalog says."""
-        lengths = [path.stat().st_size if path.exists() else -1 for path in (self.bodies, self.starts)]
+        lengths = [path.stat().st_size if path.exists() else 0 for path in (self.bodies, self.starts)]
         return lengths[0] >= size and lengths[1] >= rows * 8
 
     def cut(self, size: int, rows: int) -> None:
@@ -77,6 +80,11 @@ def tombstone(row: int) -> bytes:
     return _signed(_CHECKED.pack(row, 0, 0))
 
 
+def end_mark(seq: int) -> bytes:
+    """What stands behind the records of commit `seq`: all of them were written."""
+    return _signed(_CHECKED.pack(_END, _SEQ.size, 0) + _SEQ.pack(seq))
+
+
 def _signed(data: bytes) -> bytes:
     return zlib.crc32(data).to_bytes(4, "little") + data
 
@@ -94,6 +102,9 @@ class RecordWriter:
     def append(self, size: int, chunks: Sequence[bytes]) -> Int64:
         """Write records at `size`, the committed length. Returns where each starts, (n,) int64. Not yet durable."""
         with storage_errors(self.files.bodies):
+            # A longer write that failed must not leave whole records behind this one: the file is also a log.
+            if os.fstat(self._bodies).st_size > size:
+                os.ftruncate(self._bodies, size)
             write_at(self._bodies, b"".join(chunks), size)
         lengths = np.fromiter(map(len, chunks), dtype=np.int64, count=len(chunks))
         return size + np.cumsum(lengths) - lengths
@@ -157,21 +168,38 @@ def decode(raw: bytes) -> Record:
     return Record(row, raw[start : start + name].decode(), text, uri, values)
 
 
-def scan(path: Path) -> Iterator[tuple[int, Record | None]]:
-    """Every readable record in file order, for a repair: (row, record), or (row, None) for a tombstone.
+class Entry(NamedTuple):
+    """One thing that a scan found: a record, a tombstone (neither record nor seq), or an end mark (seq)."""
+
+    start: int
+    stop: int
+    row: int
+    record: Record | None
+    seq: int | None
+
+
+def scan(path: Path) -> Iterator[Entry]:
+    """Every readable entry in file order, for a repair.
 
     After a damaged stretch the scan goes on at the next place where a header and its checksum agree.
     """
     data = path.read_bytes()
     at = 0
     while at <= len(data) - _HEADER.size:
-        crc, row, length, name = _HEADER.unpack_from(data, at)
-        end = at + _HEADER.size + length
-        if row < 0 or end > len(data) or name > length or zlib.crc32(data[at + 4 : end]) != crc:
-            at += 1
-            continue
-        yield row, decode(data[at:end]) if length else None
-        at = end
+        found = _entry(data, at)
+        if found is not None:
+            yield found
+        at = found.stop if found else at + 1
+
+
+def _entry(data: bytes, at: int) -> Entry | None:
+    crc, row, length, name = _HEADER.unpack_from(data, at)
+    stop = at + _HEADER.size + length
+    if row < _END or stop > len(data) or name > length or zlib.crc32(data[at + 4 : stop]) != crc:
+        return None
+    if row == _END:
+        return Entry(at, stop, row, None, _SEQ.unpack_from(data, at + _HEADER.size)[0])
+    return Entry(at, stop, row, decode(data[at:stop]) if length else None, None)
 
 
 def _map(path: Path, size: int) -> Any:

@@ -1,0 +1,128 @@
+"""Each metric, defined once. Distance: smaller is closer, for every metric; score: higher is closer.
+
+cosine   1 - q.x / |q||x|, in [0, 2]; a zero vector is at distance 1 from everything
+ip       -(q.x)
+l2       |q - x|, the root taken
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from latentstore.errors import DimensionMismatch, InvalidInput, NotFinite
+from latentstore.types import Float32, Float64, Metric
+
+# Rows that are turned to float64 at a time: 8 MB of 1024-dim vectors.
+_CELLS = 1 << 20
+
+
+def prepare(vectors: Any, dim: int | None = None, what: str = "vectors") -> Float32:
+    """(n, dim) float32, C-contiguous: `vectors` as they are kept, copied only where they must be.
+
+    vectors: (n, dim) numbers of any kind: lists, float64, float16, integers, strided and read-only arrays.
+    Raises InvalidInput where they are not a table of numbers, DimensionMismatch where `dim` is another, NotFinite with
+    the row numbers where a value is NaN, infinite or too large for float32.
+    """
+    given = _as_array(vectors, what)
+    if given.ndim != 2 or (given.shape[1] == 0 and dim is None):
+        raise InvalidInput(f"{what} must be a (n, dim) table with dim at least 1, got shape {given.shape}")
+    if dim is not None and given.shape[1] != dim:
+        raise DimensionMismatch(f"expected {what} of {dim} dimensions, got {given.shape[1]}; another encoder?")
+    with np.errstate(over="ignore", invalid="ignore"):
+        ready = np.ascontiguousarray(given, dtype=np.float32)
+    _refuse_not_finite(ready, what)
+    return ready
+
+
+def _as_array(vectors: Any, what: str) -> Any:
+    try:
+        given = np.asarray(vectors)
+    except ValueError as error:
+        raise InvalidInput(f"{what} must be rows of one length: {error}") from error
+    if given.dtype.kind not in "fiu":
+        raise InvalidInput(f"{what} must be numbers, got {given.dtype}; convert them first")
+    return given
+
+
+def _refuse_not_finite(vectors: Float32, what: str) -> None:
+    # One sum tells for all of them, unless it overflows: only then is each value looked at.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(vectors.sum(dtype=np.float64)):
+            return
+    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    if bad.size:
+        rows = ", ".join(map(str, bad[:5])) + (", …" if bad.size > 5 else "")
+        raise NotFinite(f"{what} must be finite float32 values; NaN, infinite or too large in row(s) {rows}")
+
+
+def unit(vectors: Float32) -> Float32:
+    """(n, dim) float32 rows scaled to length 1; zero rows stay zero. Always a copy."""
+    lengths = norms(vectors)
+    lengths[lengths == 0] = 1.0
+    return np.asarray(vectors / lengths[:, None], dtype=np.float32)
+
+
+def norms(vectors: Float32) -> Float64:
+    """(n,) float64: the length of each row of (n, dim), without overflow or underflow."""
+    out = np.empty(len(vectors), dtype=np.float64)
+    step = max(1, _CELLS // max(1, vectors.shape[1]))
+    for at in range(0, len(vectors), step):
+        part = vectors[at : at + step].astype(np.float64)
+        out[at : at + step] = np.sqrt(np.einsum("nd,nd->n", part, part))
+    return out
+
+
+def exact(queries: Float32, vectors: Float32, metric: Metric) -> Float64:
+    """(q, m) float64: the distance of each query to each vector, calculated in float64.
+
+    queries: (q, dim) finite; vectors: (m, dim) for all queries, or (q, m, dim) for each its own.
+    """
+    out = np.empty((len(queries), vectors.shape[-2]), dtype=np.float64)
+    for at, query in enumerate(queries):
+        own = vectors if vectors.ndim == 2 else vectors[at]
+        _fill(out[at], query.astype(np.float64), own, metric)
+    return out
+
+
+# Sums by einsum, not by BLAS, whose last digit depends on the rows around: equal vectors must be equally far.
+def _fill(out: Float64, query: Float64, vectors: Float32, metric: Metric) -> None:
+    step = max(1, _CELLS // max(1, vectors.shape[1]))
+    for at in range(0, len(vectors), step):
+        part = vectors[at : at + step].astype(np.float64)
+        out[at : at + step] = _MEASURES[metric](query, part)
+
+
+def _cosine(query: Float64, vectors: Float64) -> Float64:
+    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors)) * np.sqrt(query.dot(query))
+    alike: Float64 = np.einsum("nd,d->n", vectors, query)
+    if not lengths.all():
+        lengths[lengths == 0] = 1.0
+    alike /= lengths
+    np.subtract(1.0, alike, out=alike)
+    # Rounding may carry a vector past itself: a distance is never below 0.
+    np.clip(alike, 0.0, 2.0, out=alike)
+    return alike
+
+
+def _ip(query: Float64, vectors: Float64) -> Float64:
+    alike: Float64 = np.einsum("nd,d->n", vectors, query)
+    return -alike
+
+
+def _l2(query: Float64, vectors: Float64) -> Float64:
+    # The difference itself: |q|² - 2qx + |x|² loses every digit where both are long and near.
+    apart = vectors - query
+    far: Float64 = np.sqrt(np.einsum("nd,nd->n", apart, apart))
+    return far
+
+
+_MEASURES = {Metric.COSINE: _cosine, Metric.IP: _ip, Metric.L2: _l2}
+
+
+def scores(distances: Float64, metric: Metric) -> Float64:
+    """Distances of any shape as scores, higher is closer: cosine and ip give the similarity, l2 gives 1 / (1 + d)."""
+    if metric is Metric.L2:
+        return 1.0 / (1.0 + distances)
+    return 1.0 - distances if metric is Metric.COSINE else -distances

@@ -1,0 +1,76 @@
+"""How vectors become the codes that an index keeps, so that order among codes is order of distance.
+
+Cosine and inner product with INT8 are products of small integers, which processors do fastest: vectors are scaled to
+-127..127 and rounded, queries likewise, each by a factor of its own, which changes no order. L2 and the floats leave
+coding to FAISS and only bring the values to a size whose square fits float32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from latentstore.distance import unit
+from latentstore.index.contract import Compression, Vectors
+from latentstore.types import Float32, Metric
+
+_TOP = 127.0
+SAMPLE = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Coder:
+    metric: Metric
+    integers: bool
+    scale: float
+
+    def vectors(self, block: Float32) -> Float32:
+        """(m, dim) float32: what the index is given for these vectors. Always a copy."""
+        # Normalise here: FAISS has no cosine.
+        raw = unit(block) if self.metric is Metric.COSINE else block
+        scaled = raw.astype(np.float64) * self.scale if self.scale > _HUGE else raw * np.float32(self.scale)
+        coded = scaled.astype(np.float32, copy=False)
+        return np.clip(np.rint(coded, out=coded), -_TOP, _TOP, out=coded) if self.integers else coded
+
+    def queries(self, queries: Float32) -> Float32:
+        """(q, dim) float32, C-contiguous: what the index is asked."""
+        if not self.integers:
+            ready = unit(queries) if self.metric is Metric.COSINE else queries
+            return np.ascontiguousarray(ready * np.float32(self.scale))
+        # Each query by its own largest value: that uses all of the range, and no order depends on a query's length.
+        top = np.maximum(queries.max(axis=1), -queries.min(axis=1))[:, None]
+        top[top < _TINY] = _TOP
+        coded: Float32 = queries * (_TOP / top)
+        np.rint(coded, out=coded)
+        return coded
+
+
+_HUGE = 1e30
+_TINY = 1e-30
+
+
+def fit(sample: Float32, metric: Metric, compression: Compression) -> Coder:
+    """sample: (m, dim) vectors like those to come."""
+    integers = compression is Compression.INT8 and metric is not Metric.L2
+    if metric is Metric.COSINE and not integers:
+        return Coder(metric, integers, 1.0)
+    raw = unit(sample) if metric is Metric.COSINE else sample
+    largest = float(np.abs(raw).max(initial=0.0))
+    return Coder(metric, integers, (_TOP if integers else 1.0) / largest if largest else 1.0)
+
+
+def sample_of(vectors: Vectors, n: int, rng: np.random.Generator) -> Float32:
+    """(m, dim): at most SAMPLE of the first n vectors, chosen at random."""
+    if n <= SAMPLE:
+        return vectors.block(0, n)
+    return vectors.gather(np.sort(rng.choice(n, SAMPLE, replace=False)))
+
+
+def dump(coder: Coder) -> dict[str, Any]:
+    return {"integers": coder.integers, "scale": coder.scale}
+
+
+def parse(metric: Metric, data: dict[str, Any]) -> Coder:
+    return Coder(metric, bool(data["integers"]), float(data["scale"]))

@@ -1,0 +1,376 @@
+"""FaissIndex: graphs (HNSW) and lists (IVF) of FAISS over compressed vectors. The only module that imports FAISS.
+
+An index never changes once it is published: FAISS may not add while others search, and adding to a mapped index ends
+the process. To cover more, it is copied.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from latentstore.index import codes, tuning
+from latentstore.index.codes import Coder
+from latentstore.index.contract import Compression, Effort, Kind, Spec, Stopped, Unusable, Vectors
+from latentstore.index.exact import nearest
+from latentstore.index.tuning import Rung
+from latentstore.types import Bool, Float32, Int64, Metric, UInt8
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Progress = Callable[[int, int], None]
+
+FORMAT = 1
+_CHUNK = 8192  # vectors added between two looks at `stop`
+_HELD = 1000  # vectors held out to measure recall
+
+
+@functools.cache
+def _faiss() -> Any:
+    # Idle OpenMP threads spin by default and take the processor from whoever works.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    import faiss
+
+    return faiss
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What is known of an index beside its file."""
+
+    metric: Metric
+    dim: int
+    covered: int
+    spec: Spec
+    coder: Coder
+    seed: int
+    built: int  # slots covered when it was last built from scratch
+    swaps: list[tuple[int, int]]  # slots that stand in each other's place: those held out went in last
+    rungs: list[Rung]
+
+
+class _Selected:
+    """Slots as FAISS wants them. `codes`: their codes gathered, made when a selection is used a second time."""
+
+    def __init__(self, bits: UInt8, slots: Int64) -> None:
+        self.bits = bits
+        self.slots = slots
+        self.count = len(slots)
+        self.selector = _faiss().IDSelectorBitmap(bits)
+        self.params: dict[int, Any] = {}
+        self.used = 0
+        self.codes: Any = None
+
+
+class FaissIndex:
+    def __init__(self, index: Any, facts: _Facts) -> None:
+        self._index = index
+        self._facts = facts
+        self.metric = facts.metric
+        self.dim = facts.dim
+        self.covered = facts.covered
+        self._params: dict[int, Any] = {}
+        self._places = _places(facts) if facts.swaps else None
+        self._storage = _storage(index, facts.spec.kind)
+
+    def effort(self, recall: float, k: int) -> Effort | None:
+        return tuning.least(self._facts.rungs, recall, k)
+
+    def search(self, queries: Float32, effort: Effort, selection: Any = None) -> tuple[Int64, Float32]:
+        params = self._parameters(effort.width, selection)
+        far, places = _ask(self._index, self._facts.coder.queries(queries), effort.depth, params)
+        return self._slots(places), self._nearness(far, places)
+
+    def scan(self, queries: Float32, depth: int, selection: Any = None) -> tuple[Int64, Float32]:
+        coded = self._facts.coder.queries(queries)
+        if self._storage is None:
+            far, places = _ask(self._index, coded, depth, self._parameters(self._facts.spec.lists, selection))
+        elif selection is not None and self._gathered(selection):
+            far, places = _ask(selection.codes, coded, depth, None)
+            slots = np.where(places < 0, -1, selection.slots[places])
+            return slots, self._nearness(far, places)
+        else:
+            params = None if selection is None else self._plain(selection)
+            far, places = _ask(self._storage, coded, depth, params)
+        return self._slots(places), self._nearness(far, places)
+
+    def select(self, slots: Int64) -> _Selected:
+        flags = np.zeros(self.covered, dtype=np.bool_)
+        flags[slots if self._places is None else self._places[slots]] = True
+        return _Selected(np.packbits(flags, bitorder="little"), slots)
+
+    def outgrown(self, spec: Spec) -> bool:
+        mine = self._facts.spec
+        return spec.kind is not mine.kind or spec.compression is not mine.compression or spec.lists > 2 * mine.lists
+
+    def grown(
+        self, vectors: Vectors, covered: int, *, stop: Event | None = None, progress: Progress | None = None
+    ) -> FaissIndex:
+        faiss = _faiss()
+        # A clone would be of the mapped kind too; bytes through the serialiser are memory of its own.
+        copy = faiss.deserialize_index(faiss.serialize_index(self._index))
+        facts = replace(self._facts, covered=covered)
+        return _filled(copy, facts, vectors, self.covered, stop, progress)
+
+    def save(self, path: Path) -> None:
+        _faiss().write_index(self._index, str(path))
+
+    def settings(self) -> dict[str, Any]:
+        facts, spec = self._facts, self._facts.spec
+        return {
+            "format": FORMAT,
+            "kind": spec.kind.value,
+            "compression": spec.compression.value,
+            "links": spec.links,
+            "care": spec.care,
+            "lists": spec.lists,
+            "metric": facts.metric.value,
+            "dim": facts.dim,
+            "covered": facts.covered,
+            "built": facts.built,
+            "seed": facts.seed,
+            "coder": codes.dump(facts.coder),
+            "swaps": [list(pair) for pair in facts.swaps],
+            "rungs": tuning.dump(facts.rungs),
+        }
+
+    def describe(self) -> dict[str, Any]:
+        facts = self._facts
+        return {
+            "kind": facts.spec.kind.value,
+            "compression": facts.spec.compression.value,
+            "covered": facts.covered,
+            "recall": {str(target): _described(facts.rungs, target) for target in (0.9, 0.95, 0.99)},
+        }
+
+    def _parameters(self, width: int, selection: Any) -> Any:
+        kept = self._params if selection is None else selection.params
+        found = kept.get(width)
+        if found is None:
+            found = kept[width] = _parameters(self._facts.spec.kind, width, selection)
+        return found
+
+    def _plain(self, selection: Any) -> Any:
+        found = selection.params.get(-1)
+        if found is None:
+            found = selection.params[-1] = _faiss().SearchParameters(sel=selection.selector)
+        return found
+
+    def _gathered(self, selection: Any) -> bool:
+        if selection.codes is None and selection.used:
+            places = selection.slots if self._places is None else self._places[selection.slots]
+            selection.codes = _subset(self._storage, places)
+        selection.used += 1
+        return selection.codes is not None
+
+    def _slots(self, places: Int64) -> Int64:
+        # Place -1 reads the last entry, and is put back.
+        return places if self._places is None else np.where(places < 0, -1, self._places[places])
+
+    def _nearness(self, far: Float32, places: Int64) -> Float32:
+        if self.metric is not Metric.L2:
+            np.negative(far, out=far)
+        if places.size and (places[:, -1] < 0).any():
+            far[places < 0] = np.inf
+        return far
+
+
+def _ask(index: Any, queries: Float32, depth: int, params: Any) -> tuple[Float32, Int64]:
+    # Straight to the C++ method: FAISS' own wrapper checks again what was checked above.
+    q = len(queries)
+    far = np.empty((q, depth), dtype=np.float32)
+    places = np.empty((q, depth), dtype=np.int64)
+    pointer = _faiss().swig_ptr
+    index.search_c(q, pointer(queries), depth, pointer(far), pointer(places), params)
+    return far, places
+
+
+def _storage(index: Any, kind: Kind) -> Any:
+    """The flat codes under a graph; they can be scanned by themselves. None for lists."""
+    return _faiss().downcast_index(index.storage) if kind is Kind.HNSW else None
+
+
+def _parameters(kind: Kind, width: int, selection: Any) -> Any:
+    faiss = _faiss()
+    extra = {} if selection is None else {"sel": selection.selector}
+    if kind is Kind.IVF:
+        return faiss.SearchParametersIVF(nprobe=width, **extra)
+    return faiss.SearchParametersHNSW(efSearch=width, **extra)
+
+
+def _subset(storage: Any, places: Int64) -> Any:
+    """A flat index over some of the codes of another, in the order of `places`."""
+    faiss = _faiss()
+    width = storage.code_size
+    every = faiss.rev_swig_ptr(storage.codes.data(), storage.ntotal * width).reshape(-1, width)
+    subset = faiss.clone_index(_empty(storage))
+    subset.add_sa_codes(every[places])
+    return subset
+
+
+def _empty(storage: Any) -> Any:
+    faiss = _faiss()
+    if not isinstance(storage, faiss.IndexScalarQuantizer):
+        return faiss.IndexFlat(storage.d, storage.metric_type)
+    empty = faiss.IndexScalarQuantizer(storage.d, storage.sq.qtype, storage.metric_type)
+    empty.sq = storage.sq
+    empty.is_trained = True
+    return empty
+
+
+def _places(facts: _Facts) -> Int64:
+    """(covered,) place → slot. Only pairs are swapped, so it is slot → place as well."""
+    places = np.arange(facts.covered)
+    pairs = np.array(facts.swaps, dtype=np.int64)
+    places[pairs[:, 0]], places[pairs[:, 1]] = pairs[:, 1], pairs[:, 0]
+    return places
+
+
+def build(
+    vectors: Vectors, metric: Metric, spec: Spec, *, seed: int = 0, stop: Event | None, progress: Progress | None
+) -> FaissIndex:
+    """See `base.build`."""
+    sample = codes.sample_of(vectors, vectors.n, np.random.default_rng(seed))
+    coder = codes.fit(sample, metric, spec.compression)
+    index = _new(spec, vectors.dim, metric, coder)
+    index.train(coder.vectors(sample))
+    facts = _Facts(metric, vectors.dim, vectors.n, spec, coder, seed, vectors.n, [], [])
+    return _filled(index, facts, vectors, 0, stop, progress)
+
+
+def _new(spec: Spec, dim: int, metric: Metric, coder: Coder) -> Any:
+    faiss = _faiss()
+    measure = faiss.METRIC_L2 if metric is Metric.L2 else faiss.METRIC_INNER_PRODUCT
+    kinds = faiss.ScalarQuantizer
+    code = {
+        Compression.INT8: kinds.QT_8bit_direct_signed if coder.integers else kinds.QT_8bit,
+        Compression.FLOAT16: kinds.QT_fp16,
+    }.get(spec.compression)
+    if spec.kind is Kind.HNSW:
+        graph = (
+            faiss.IndexHNSWFlat(dim, spec.links, measure)
+            if code is None
+            else faiss.IndexHNSWSQ(dim, code, spec.links, measure)
+        )
+        graph.hnsw.efConstruction = spec.care
+        return graph
+    centroids = faiss.IndexFlat(dim, measure)
+    if code is None:
+        lists = faiss.IndexIVFFlat(centroids, dim, spec.lists, measure)
+    else:
+        lists = faiss.IndexIVFScalarQuantizer(centroids, dim, spec.lists, code, measure, False)
+    # FAISS would free the centroids with the index, and Python frees them too.
+    centroids.this.disown()
+    lists.own_fields = True
+    return lists
+
+
+def _filled(
+    index: Any, facts: _Facts, vectors: Vectors, start: int, stop: Event | None, progress: Progress | None
+) -> FaissIndex:
+    """Add slots start..covered, all but some chosen at random; measure recall with those; add them too."""
+    held, swaps = _hold_out(start, facts.covered, facts.seed)
+    places = _places(replace(facts, swaps=swaps)) if swaps else np.arange(facts.covered)
+    middle = facts.covered - len(held)
+    _add(index, facts, vectors, places[start:middle], (start, facts.covered), stop, progress)
+    partial = FaissIndex(index, replace(facts, covered=middle, swaps=[]))
+    rungs = _measured(partial, vectors, places, held, stop) if len(held) else facts.rungs
+    _add(index, facts, vectors, places[middle:], (middle, facts.covered), stop, progress)
+    rungs = tuning.merged(facts.rungs, rungs) if facts.rungs else rungs
+    return FaissIndex(index, replace(facts, swaps=facts.swaps + swaps, rungs=rungs))
+
+
+def _hold_out(start: int, stop: int, seed: int) -> tuple[Int64, list[tuple[int, int]]]:
+    """Slots to hold out, ascending, and the swaps that bring them to the end of start..stop."""
+    m = stop - start
+    count = min(_HELD, m // 10)
+    if not count:
+        return np.empty(0, dtype=np.int64), []
+    held = np.sort(np.random.default_rng((seed, start)).choice(m, count, replace=False)) + start
+    end = np.arange(stop - count, stop)
+    return held, list(zip(np.setdiff1d(held, end).tolist(), np.setdiff1d(end, held).tolist(), strict=True))
+
+
+def _add(
+    index: Any,
+    facts: _Facts,
+    vectors: Vectors,
+    slots: Int64,
+    span: tuple[int, int],
+    stop: Event | None,
+    progress: Progress | None,
+) -> None:
+    for at in range(0, len(slots), _CHUNK):
+        if stop is not None and stop.is_set():
+            raise Stopped
+        part = slots[at : at + _CHUNK]
+        index.add(facts.coder.vectors(vectors.gather(part)))
+        if progress is not None:
+            progress(span[0] + at + len(part), span[1])
+
+
+def _measured(index: FaissIndex, vectors: Vectors, places: Int64, held: Int64, stop: Event | None) -> list[Rung]:
+    """Recall of an index that lacks the slots `held`, with those as queries."""
+    if stop is not None and stop.is_set():
+        raise Stopped
+    queries = vectors.gather(held)
+    kept: Bool = np.ones(len(places), dtype=np.bool_)
+    kept[held] = False
+    truth = nearest(queries, vectors, tuning.K, index.metric, stop=len(places), allowed=kept)[1][:, -1]
+
+    def search(asked: Float32, effort: Effort) -> Int64:
+        found = index.search(asked, effort)[0]
+        return np.where(found < 0, -1, places[found])
+
+    efforts = tuning.ladder(index._facts.spec.kind, index._facts.spec.lists)
+    return tuning.measure(search, queries, truth, vectors, index.metric, efforts)
+
+
+def _described(rungs: list[Rung], target: float) -> dict[str, Any] | None:
+    found = next((rung for rung in rungs if rung.sure >= target), None)
+    return None if found is None else {"effort": found.effort.width, "measured": round(found.recall, 4)}
+
+
+def load(path: Path, settings: dict[str, Any]) -> FaissIndex:
+    """The index in a file whose bytes were checked, mapped. Raises Unusable where the two do not fit each other."""
+    if settings.get("format") != FORMAT:
+        raise Unusable(f"its format is {settings.get('format')}, this version reads {FORMAT}")
+    try:
+        facts = _facts(settings)
+        index = _faiss().read_index(str(path), _faiss().IO_FLAG_MMAP_IFC)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise Unusable(
+            f"it cannot be read: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+        ) from error
+    if (index.d, index.ntotal) != (facts.dim, facts.covered):
+        raise Unusable(f"it holds {index.ntotal} vectors of {index.d} dimensions, not {facts.covered} of {facts.dim}")
+    return FaissIndex(index, facts)
+
+
+def _facts(settings: dict[str, Any]) -> _Facts:
+    metric = Metric(settings["metric"])
+    spec = Spec(
+        Kind(settings["kind"]),
+        Compression(settings["compression"]),
+        int(settings["links"]),
+        int(settings["care"]),
+        int(settings["lists"]),
+    )
+    return _Facts(
+        metric,
+        int(settings["dim"]),
+        int(settings["covered"]),
+        spec,
+        codes.parse(metric, settings["coder"]),
+        int(settings["seed"]),
+        int(settings["built"]),
+        [(int(a), int(b)) for a, b in settings["swaps"]],
+        tuning.parse(settings["rungs"]),
+    )

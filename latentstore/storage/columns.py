@@ -189,7 +189,7 @@ def _all_fit(kind: Kind, values: list[Any]) -> bool:
     """Whether values of one exact type are canonical as they are; if not, the long way names the row."""
     if kind is Kind.BIGINT:
         present = [value for value in values if value is not None]
-        return min(present) >= -(2**63) and max(present) < 2**63
+        return bool(min(present) >= -(2**63) and max(present) < 2**63)
     if kind is Kind.VARCHAR:
         return all(value is None or value.isascii() or _encodes(value) for value in values)
     return True

@@ -62,7 +62,7 @@ def _polars_list(name: str, series: polars.Series) -> list[Any]:
     import polars
 
     if series.dtype in (polars.Object, polars.Int128):
-        return series.to_list()
+        return list(series.to_list())
     return arrow_list(name, series.to_arrow())
 
 
@@ -78,7 +78,8 @@ def arrow_list(name: str, array: pyarrow.Array | pyarrow.ChunkedArray) -> list[A
             array = array.cast(pa.timestamp("us", tz=kind.tz and "UTC"))
         elif pa.types.is_time64(kind):
             array = array.cast(pa.time64("us"))
-        return array.to_pylist(maps_as_pydicts="strict")
+        listed: list[Any] = array.to_pylist(maps_as_pydicts="strict")
+        return listed
     except (pa.ArrowException, ValueError, OverflowError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise InvalidInput(

@@ -33,16 +33,15 @@ class Transaction:
     def insert(self, rows: Int64, ids: list[str], texts: list[Any], uris: list[Any], metadata: Batch) -> None:
         import pyarrow as pa
 
-        table = metadata.arrow()
-        for at, (name, values, kind) in enumerate(
-            [
-                ("row", rows, pa.int64()),
-                ("id", ids, pa.string()),
-                ("text", texts, pa.string()),
-                ("uri", uris, pa.string()),
-            ]
-        ):
-            table = table.add_column(at, name, pa.array(values, type=kind))
+        head = [
+            ("row", rows, pa.int64()),
+            ("id", ids, pa.string()),
+            ("text", texts, pa.string()),
+            ("uri", uris, pa.string()),
+        ]
+        table = pa.table({name: pa.array(values, type=kind) for name, values, kind in head})
+        for column in metadata.arrow().itercolumns() if metadata.columns else ():
+            table = table.append_column(metadata.columns[table.num_columns - len(head)].name, column)
         self._with_table(table, "insert into items by name select * from batch")
 
     def update(self, rows: Int64, names: Sequence[str], metadata: Batch) -> None:

@@ -70,7 +70,7 @@ def norms(vectors: Float32) -> Float64:
     step = max(1, _CELLS // max(1, vectors.shape[1]))
     for at in range(0, len(vectors), step):
         part = vectors[at : at + step].astype(np.float64)
-        out[at : at + step] = np.sqrt(np.einsum("nd,nd->n", part, part))
+        out[at : at + step] = np.sqrt(np.vecdot(part, part))
     return out
 
 
@@ -86,7 +86,7 @@ def exact(queries: Float32, vectors: Float32, metric: Metric) -> Float64:
     return out
 
 
-# Sums by einsum, not by BLAS, whose last digit depends on the rows around: equal vectors must be equally far.
+# A dot product a row, not a matrix product, whose last digit depends on the rows around: equal vectors must be equally far.
 def _fill(out: Float64, query: Float64, vectors: Float32, metric: Metric) -> None:
     step = max(1, _CELLS // max(1, vectors.shape[1]))
     for at in range(0, len(vectors), step):
@@ -95,8 +95,8 @@ def _fill(out: Float64, query: Float64, vectors: Float32, metric: Metric) -> Non
 
 
 def _cosine(query: Float64, vectors: Float64) -> Float64:
-    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors)) * np.sqrt(query.dot(query))
-    alike: Float64 = np.einsum("nd,d->n", vectors, query)
+    lengths = np.sqrt(np.vecdot(vectors, vectors)) * np.sqrt(query.dot(query))
+    alike: Float64 = np.vecdot(vectors, query)
     if not lengths.all():
         lengths[lengths == 0] = 1.0
     alike /= lengths
@@ -107,14 +107,14 @@ def _cosine(query: Float64, vectors: Float64) -> Float64:
 
 
 def _ip(query: Float64, vectors: Float64) -> Float64:
-    alike: Float64 = np.einsum("nd,d->n", vectors, query)
+    alike: Float64 = np.vecdot(vectors, query)
     return -alike
 
 
 def _l2(query: Float64, vectors: Float64) -> Float64:
     # The difference itself: |q|² - 2qx + |x|² loses every digit where both are long and near.
     apart = vectors - query
-    far: Float64 = np.sqrt(np.einsum("nd,nd->n", apart, apart))
+    far: Float64 = np.sqrt(np.vecdot(apart, apart))
     return far
 
 

@@ -12,17 +12,16 @@ from time import perf_counter
 
 import numpy as np
 
-from latentstore.distance import exact as measure
 from latentstore.index.contract import Effort, Selection, VectorIndex, Vectors
-from latentstore.index.exact import lengths_of, nearest, nearest_of
+from latentstore.index.exact import lengths_of, nearest, nearest_of, ranked
 from latentstore.types import Bool, Float32, Float64, Int64, Metric, PlanStep, UInt8
 
 # Nanoseconds, measured; only their proportions matter.
-_GATHER = 0.2  # to fetch and measure a value of a float32 vector
 _SCAN = 0.045  # to look at a value of an int8 code
 _STEP = 2500.0  # to visit a node of a graph
 _WALK = 40_000.0  # to begin
-_GATHER_BYTES = 6 << 20  # past what a core's share of the cache holds, gathering is ten times slower
+_FEW_BYTES = 1 << 20  # vectors that are fetched and measured in the time that any other way takes to begin
+_MOST_BYTES = 256 << 20  # vectors that are gathered at most
 _SPARE = 1.3  # a walk asks for this much more than it needs on average
 _DEEP = 2  # a scan returns this many times k to be measured again
 
@@ -123,12 +122,17 @@ def search(
     count = view.vectors.n if allowed is None else len(allowed.slots)
     if not count or not k or not len(queries):
         return np.full((len(queries), k), -1, dtype=np.int64), np.full((len(queries), k), np.inf)
-    if allowed is not None and (count <= k or count * view.vectors.dim * 4 <= _GATHER_BYTES):
+    if allowed is not None and (count <= k or count * view.vectors.dim * 4 <= _FEW_BYTES):
         return _gathered(asked, allowed)
     effort = view.index.effort(recall, k) if view.index and not exact else None
-    if effort is None:
+    return _without_index(asked, allowed) if effort is None else _indexed(asked, effort)
+
+
+def _without_index(asked: _Search, allowed: Allowed | None) -> tuple[Int64, Float64]:
+    vectors = asked.view.vectors
+    if allowed is None or 8 * len(allowed.slots) > vectors.n or len(allowed.slots) * vectors.dim * 4 > _MOST_BYTES:
         return _everything(asked)
-    return _indexed(asked, effort)
+    return _gathered(asked, allowed)
 
 
 def _gathered(asked: _Search, allowed: Allowed) -> tuple[Int64, Float64]:
@@ -162,7 +166,7 @@ def _from_index(asked: _Search, effort: Effort) -> Int64:
     assert index is not None
     if allowed is None:
         started = perf_counter()
-        found = index.search(asked.queries, effort)[0]
+        found = index.search(asked.queries, effort)
         asked.note("index", f"the index was searched with effort {effort.width}", found.size, started)
         return found
     m = len(allowed.covered)
@@ -184,7 +188,7 @@ def _walk(asked: _Search, allowed: Allowed, effort: Effort, wide: Effort) -> Int
     """Search without the filter, wider, and drop what does not pass: that shows whether the rows lie near the query."""
     assert asked.view.index is not None
     started = perf_counter()
-    found = asked.view.index.search(asked.queries, wide)[0]
+    found = asked.view.index.search(asked.queries, wide)
     found[~allowed.mask[found] & (found >= 0)] = -1
     asked.note("index", f"searched with effort {wide.width}, then filtered", found.size, started)
     poor = np.flatnonzero((found >= 0).sum(axis=1) < min(effort.depth, len(allowed.covered)))
@@ -201,7 +205,7 @@ def _scan(asked: _Search, allowed: Allowed, queries: Float32) -> Int64:
     assert asked.view.index is not None
     started = perf_counter()
     m = len(allowed.covered)
-    found = asked.view.index.scan(queries, min(m, _DEEP * asked.k + 10), allowed.selection)[0]
+    found = asked.view.index.scan(queries, min(m, _DEEP * asked.k + 10), allowed.selection)
     asked.note("scan", "the codes of all rows that pass were compared", m * len(queries), started)
     return found
 
@@ -224,13 +228,15 @@ def _tail(asked: _Search, candidates: Int64) -> Int64:
 def _measured(asked: _Search, candidates: Int64) -> tuple[Int64, Float64]:
     """(q, k) of (q, c) candidates, by exact distance, then slot."""
     view, k = asked.view, asked.k
+    if len(candidates) == 1 and candidates.shape[1] >= k and candidates.min() >= 0:
+        slots, distances = ranked(asked.queries, candidates[0], view.vectors.gather(candidates[0]), k, view.metric)
+        return slots[None], distances[None]
     slots = np.full((len(candidates), k), -1, dtype=np.int64)
     distances = np.full((len(candidates), k), np.inf)
     for at, row in enumerate(candidates):
         row = row[row >= 0]
-        far = measure(asked.queries[at : at + 1], view.vectors.gather(row), view.metric)[0]
-        order = np.lexsort((row, far))[:k]
-        slots[at, : len(order)], distances[at, : len(order)] = row[order], far[order]
+        best = ranked(asked.queries[at : at + 1], row, view.vectors.gather(row), k, view.metric)
+        slots[at, : len(best[0])], distances[at, : len(best[0])] = best
     return slots, distances
 
 

@@ -39,12 +39,15 @@ class Coder:
         if not self.integers:
             ready = unit(queries) if self.metric is Metric.COSINE else queries
             return np.ascontiguousarray(ready * np.float32(self.scale))
+        if len(queries) == 1:
+            top = float(np.abs(queries).max())
+            one: Float32 = queries * np.float32(_TOP / top if top > _TINY else 1.0)
+            return np.rint(one, out=one)
         # Each query by its own largest value: that uses all of the range, and no order depends on a query's length.
-        top = np.maximum(queries.max(axis=1), -queries.min(axis=1))[:, None]
-        top[top < _TINY] = _TOP
-        coded: Float32 = queries * (_TOP / top)
-        np.rint(coded, out=coded)
-        return coded
+        tops = np.abs(queries).max(axis=1, keepdims=True)
+        tops[tops <= _TINY] = _TOP
+        coded: Float32 = queries * (np.float32(_TOP) / tops)
+        return np.rint(coded, out=coded)
 
 
 _HUGE = 1e30

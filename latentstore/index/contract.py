@@ -1,8 +1,7 @@
 """VectorIndex: what every nearest-neighbour index promises.
 
-It proposes candidates among slots 0..covered-1 of a space; whoever asks re-scores them from the float32 vectors.
-Distance: smaller is closer, for every metric. Missing: slot -1 at +inf. An index file is a cache: deleting it loses
-time, never data.
+It proposes candidates among slots 0..covered-1 of a space, closest first; whoever asks measures them in the float32
+vectors. Missing: slot -1. An index file is a cache: deleting it loses time, never data.
 """
 
 from __future__ import annotations
@@ -109,14 +108,13 @@ class VectorIndex(Protocol):
     def effort(self, recall: float, k: int) -> Effort | None:
         """The least effort whose measured recall is at least `recall`; None where none is."""
 
-    def search(self, queries: Float32, effort: Effort, selection: Selection | None = None) -> tuple[Int64, Float32]:
+    def search(self, queries: Float32, effort: Effort, selection: Selection | None = None) -> Int64:
         """The nearest slots that a search of that effort finds: (q, effort.depth) int64, closest first, -1 at the end.
 
-        queries: (q, dim) finite. The second array, (q, depth) float32, is how near each seemed: smaller is closer,
-        to be compared within its row only; +inf where the slot is -1.
+        queries: (q, dim) finite. How near they are is for the caller to measure: the index holds but codes.
         """
 
-    def scan(self, queries: Float32, depth: int, selection: Selection | None = None) -> tuple[Int64, Float32]:
+    def scan(self, queries: Float32, depth: int, selection: Selection | None = None) -> Int64:
         """As `search`, but every slot of the selection is looked at. Finds min(depth, selection.count) for sure."""
 
     def select(self, slots: Int64) -> Selection:

@@ -83,23 +83,17 @@ class FaissIndex:
     def effort(self, recall: float, k: int) -> Effort | None:
         return tuning.least(self._facts.rungs, recall, k)
 
-    def search(self, queries: Float32, effort: Effort, selection: Any = None) -> tuple[Int64, Float32]:
+    def search(self, queries: Float32, effort: Effort, selection: Any = None) -> Int64:
         params = self._parameters(effort.width, selection)
-        far, places = _ask(self._index, self._facts.coder.queries(queries), effort.depth, params)
-        return self._slots(places), self._nearness(far, places)
+        return self._slots(_ask(self._index, self._facts.coder.queries(queries), effort.depth, params))
 
-    def scan(self, queries: Float32, depth: int, selection: Any = None) -> tuple[Int64, Float32]:
+    def scan(self, queries: Float32, depth: int, selection: Any = None) -> Int64:
         coded = self._facts.coder.queries(queries)
         if self._storage is None:
-            far, places = _ask(self._index, coded, depth, self._parameters(self._facts.spec.lists, selection))
-        elif selection is not None and self._gathered(selection):
-            far, places = _ask(selection.codes, coded, depth, None)
-            slots = np.where(places < 0, -1, selection.slots[places])
-            return slots, self._nearness(far, places)
-        else:
-            params = None if selection is None else self._plain(selection)
-            far, places = _ask(self._storage, coded, depth, params)
-        return self._slots(places), self._nearness(far, places)
+            return self._slots(_ask(self._index, coded, depth, self._parameters(self._facts.spec.lists, selection)))
+        if selection is not None and self._gathered(selection):
+            return _looked_up(selection.slots, _ask(selection.codes, coded, depth, None))
+        return self._slots(_ask(self._storage, coded, depth, None if selection is None else self._plain(selection)))
 
     def select(self, slots: Int64) -> _Selected:
         flags = np.zeros(self.covered, dtype=np.bool_)
@@ -171,25 +165,26 @@ class FaissIndex:
         return selection.codes is not None
 
     def _slots(self, places: Int64) -> Int64:
-        # Place -1 reads the last entry, and is put back.
-        return places if self._places is None else np.where(places < 0, -1, self._places[places])
-
-    def _nearness(self, far: Float32, places: Int64) -> Float32:
-        if self.metric is not Metric.L2:
-            np.negative(far, out=far)
-        if places.size and (places[:, -1] < 0).any():
-            far[places < 0] = np.inf
-        return far
+        return places if self._places is None else _looked_up(self._places, places)
 
 
-def _ask(index: Any, queries: Float32, depth: int, params: Any) -> tuple[Float32, Int64]:
+def _looked_up(slots: Int64, places: Int64) -> Int64:
+    """The slots at (q, depth) places; -1 stays -1."""
+    found = slots[places]
+    if places[:, -1].min() < 0:  # FAISS puts what is missing last
+        found[places < 0] = -1
+    return found
+
+
+def _ask(index: Any, queries: Float32, depth: int, params: Any) -> Int64:
+    """(q, depth) places, -1 at the end."""
     # Straight to the C++ method: FAISS' own wrapper checks again what was checked above.
     q = len(queries)
     far = np.empty((q, depth), dtype=np.float32)
     places = np.empty((q, depth), dtype=np.int64)
     pointer = _faiss().swig_ptr
     index.search_c(q, pointer(queries), depth, pointer(far), pointer(places), params)
-    return far, places
+    return places
 
 
 def _storage(index: Any, kind: Kind) -> Any:
@@ -268,6 +263,7 @@ def _new(spec: Spec, dim: int, metric: Metric, coder: Coder) -> Any:
         lists = faiss.IndexIVFScalarQuantizer(centroids, dim, spec.lists, code, measure, False)
     # FAISS would free the centroids with the index, and Python frees them too.
     centroids.this.disown()
+    lists.cp.min_points_per_centroid = 1  # no word about small samples on standard error
     lists.own_fields = True
     return lists
 
@@ -326,7 +322,7 @@ def _measured(index: FaissIndex, vectors: Vectors, places: Int64, held: Int64, s
     truth = nearest(queries, vectors, tuning.K, index.metric, stop=len(places), allowed=kept)[1][:, -1]
 
     def search(asked: Float32, effort: Effort) -> Int64:
-        found = index.search(asked, effort)[0]
+        found = index.search(asked, effort)
         return np.where(found < 0, -1, places[found])
 
     efforts = tuning.ladder(index._facts.spec.kind, index._facts.spec.lists)

@@ -105,7 +105,9 @@ def scaled(effort: Effort, k: int) -> Effort:
     if k <= K:
         return effort
     times = k / K
-    return Effort(int(effort.width * times) + 1, int(effort.depth * times) + 1)
+    # An effort of 10 returns what it visits; for many neighbours that leaves nothing to choose from.
+    depth = int(max(effort.depth, 1.5 * K) * times)
+    return Effort(max(int(effort.width * times), depth), depth)
 
 
 def merged(one: Sequence[Rung], other: Sequence[Rung]) -> list[Rung]:

@@ -1,0 +1,30 @@
+"""The kinds that FAISS gives, each held to the contract."""
+
+from __future__ import annotations
+
+from latentstore.index.base import Compression, Kind, Spec
+from tests.contracts.vector_index import VectorIndexContract
+
+
+class TestHnsw(VectorIndexContract):
+    @classmethod
+    def spec(cls, n: int, dim: int) -> Spec:
+        return Spec(Kind.HNSW)
+
+
+class TestHnswOverFloat32(VectorIndexContract):
+    @classmethod
+    def spec(cls, n: int, dim: int) -> Spec:
+        return Spec(Kind.HNSW, Compression.FLOAT32)
+
+
+class TestHnswOverFloat16(VectorIndexContract):
+    @classmethod
+    def spec(cls, n: int, dim: int) -> Spec:
+        return Spec(Kind.HNSW, Compression.FLOAT16)
+
+
+class TestIvf(VectorIndexContract):
+    @classmethod
+    def spec(cls, n: int, dim: int) -> Spec:
+        return Spec(Kind.IVF, lists=max(1, min(60, n // 39)))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from latentstore.distance import exact, norms
-from latentstore.index.contract import Vectors
+from latentstore.index.contract import ArrayVectors, Vectors
 from latentstore.types import Bool, Float32, Float64, Int64, Metric
 
 _CELLS = 1 << 20  # values of a block: 4 MB, which the processor's cache still holds
@@ -73,8 +73,6 @@ def ranked(query: Float32, slots: Int64, vectors: Float32, k: int, metric: Metri
 
 def nearest_of(queries: Float32, vectors: Float32, slots: Int64, k: int, metric: Metric) -> tuple[Int64, Float64]:
     """As `nearest`, among gathered vectors (m, dim) whose slots are (m,) int64, ascending."""
-    from latentstore.index.contract import ArrayVectors
-
     places, distances = nearest(queries, ArrayVectors(vectors), k, metric)
     if not len(slots):
         return places, distances

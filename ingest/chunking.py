@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Protocol
 
 LARGEST = 256  # tokens of a passage unless asked otherwise: longer ones blur what they are about
-_SHORT = 0.25  # of the limit: a passage shorter than that goes on past a heading
+_SHORT = 0.25  # of the limit: a passage shorter than that takes in what follows, whatever the border
 
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*")
 _LINE = re.compile(r"\n+")
@@ -66,7 +66,7 @@ class Splitter:
 
     def split(self, text: str, markdown: bool = False, title: str | None = None) -> Iterator[Span]:
         """Passages in order, not overlapping, every visible character in one. title: the heading above the text."""
-        if len(text) <= self.limit and not markdown:  # no token is shorter than a character
+        if not markdown and _surely_fits(text, self.limit):
             yield from _stripped(text, 0, len(text), title)
             return
         measure = _Measure(text, [start for start, _ in self.tokens.token_spans(text)])
@@ -78,10 +78,10 @@ class Splitter:
 
     def _fitted(self, text: str, span: Span) -> Iterator[Span]:
         # A tokenizer may count a slice otherwise than the same stretch inside its text.
-        if span.end - span.start <= self.limit:
+        inner = text[span.start : span.end]
+        if _surely_fits(inner, self.limit):
             yield span
             return
-        inner = text[span.start : span.end]
         starts = [start for start, _ in self.tokens.token_spans(inner)]
         if len(starts) <= self.limit:
             yield span
@@ -113,7 +113,8 @@ def _packed(measure: _Measure, headings: list[tuple[int, str]], limit: int) -> I
     for start, stop in _pieces(measure.text, _PARAGRAPH, 0, len(measure.text), breaks):
         held = measure.between(begin, end)
         fits = measure.between(begin, stop) <= limit
-        if end > begin and (not fits or (start in breaks and held >= limit * _SHORT)):
+        stands = held >= limit * _SHORT and not _lone(measure.text, begin, end, breaks)
+        if stands and (not fits or start in breaks):
             yield begin, end
             begin = start
         if measure.between(begin, stop) > limit:
@@ -147,7 +148,18 @@ def _apart(
 
 
 def _full(measure: _Measure, begin: int, held: int, stop: int, aim: float, limit: int) -> bool:
-    return measure.between(begin, held) >= aim or measure.between(begin, stop) > limit
+    has = measure.between(begin, held)
+    return has >= aim or (has >= limit * _SHORT and measure.between(begin, stop) > limit)
+
+
+def _lone(text: str, begin: int, end: int, breaks: set[int]) -> bool:
+    """Whether a heading stands here without a word below it."""
+    return begin in breaks and "\n" not in text[begin:end].strip()
+
+
+def _surely_fits(text: str, limit: int) -> bool:
+    # No tokenizer cuts finer than bytes, so short texts need not be tokenized.
+    return len(text) <= limit and len(text.encode("utf-8", "surrogatepass")) <= limit
 
 
 def _hard(measure: _Measure, start: int, end: int, limit: int) -> Iterator[tuple[int, int]]:

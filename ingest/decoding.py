@@ -6,6 +6,7 @@ What comes out is what `open(path, encoding=...).read()` gives: no byte order ma
 from __future__ import annotations
 
 import codecs
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -24,7 +25,7 @@ _MARKS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
 _HOLES = frozenset(b"\x81\x8d\x8f\x90\x9d")  # bytes that Windows-1252 gives no character
 
 
-class Unreadable(LatentstoreError):  # noqa: N818 - named like the rest of the tree
+class Unreadable(LatentstoreError):
     """A file that cannot be read as what it claims to be; the job records it and goes on."""
 
 
@@ -78,8 +79,8 @@ def _decodes(decoder: codecs.IncrementalDecoder, piece: bytes, final: bool) -> b
 def characters(path: Path, encoding: str) -> Iterator[tuple[str, int]]:
     """The text in pieces of PIECE, each with the bytes read so far. Raises Unreadable."""
     try:
-        with path.open("r", encoding=encoding) as file:
+        with path.open("rb") as raw, io.TextIOWrapper(raw, encoding) as file:
             while piece := file.read(PIECE):
-                yield piece, file.buffer.tell()
+                yield piece, raw.tell()
     except UnicodeDecodeError as cause:
         raise Unreadable(f"changed while it was read: {cause}") from cause

@@ -120,7 +120,7 @@ class Seen:
         self._recent: set[int] = set()
         self._sorted: list[np.ndarray[Any, np.dtype[np.int64]]] = []  # longest first
 
-    def __contains__(self, name: str) -> bool:
+    def __contains__(self, name: object) -> bool:
         key = hash(name)
         return key in self._recent or any(_holds(array, key) for array in self._sorted)
 

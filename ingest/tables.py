@@ -5,6 +5,7 @@ Files are streamed. A row that cannot be used is a Problem in the stream, and th
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -119,13 +120,13 @@ def _free(name: str, taken: set[str]) -> str:
 def _json_rows(document: Document) -> Iterator[tuple[int, dict[str, Any] | Problem, float]]:
     encoding = encoding_of(document.path)
     number = 0
-    with document.path.open("r", encoding=encoding) as file:
+    with document.path.open("rb") as raw, io.TextIOWrapper(raw, encoding) as file:
         while line := file.readline(LINE):
             number += 1
             if len(line) == LINE and not line.endswith("\n"):
                 raise Unreadable(f"record {number} is longer than {LINE:,} characters")
             if line.strip():
-                yield number, _parsed(document, number, line), file.buffer.tell() / max(1, document.size)
+                yield number, _parsed(document, number, line), raw.tell() / max(1, document.size)
 
 
 def _parsed(document: Document, number: int, line: str) -> dict[str, Any] | Problem:

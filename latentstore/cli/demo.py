@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from latentstore import Collection, Hit, Item, Store
 
 COLLECTION = "python"
-BATCH = 256
+BATCH = 512
 ANSWERS = 3
 SHOWN = 200  # characters of an answer
 QUESTIONS = (

@@ -56,11 +56,13 @@ def _table(hits: Sequence[Hit], columns: list[str] | None) -> None:
     from rich.text import Text
 
     grid = new_table()
-    grid.expand, grid.padding = True, (0, 1, 1, 0)  # a blank line between hits keeps wrapped passages apart
+    grid.expand = True
     grid.add_column("score", justify="right", no_wrap=True)
     grid.add_column("passage", ratio=3)
     grid.add_column("where", ratio=2, overflow="fold")
-    for hit in hits:
+    for number, hit in enumerate(hits):
+        if number:
+            grid.add_row()  # a blank line keeps wrapped passages apart
         where = Text(place(hit))
         for line in facts(hit, columns):
             where.append(f"\n{line}", style="dim")

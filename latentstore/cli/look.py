@@ -50,7 +50,7 @@ def _facts(value: Row, prefix: str) -> Iterator[tuple[str, str]]:
             yield from _facts(inner, f"{name} · ")
         elif isinstance(inner, list) and inner and all(isinstance(one, dict) for one in inner):
             for one in inner:
-                yield from _facts(one, f"{name} · {one.get('name', '')} · ")
+                yield from _facts(one, f"{prefix}{next(iter(one.values()))} · ")
         else:
             yield name, f"{inner:,}" if type(inner) is int else shown(inner)
 

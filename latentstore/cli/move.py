@@ -8,7 +8,10 @@ from typing import Annotated
 import typer
 
 from latentstore.cli.output import note
-from latentstore.cli.stores import CollectionOption, StoreArgument, collection, opened
+from latentstore.cli.stores import CollectionOption, StoreArgument, chosen_name, collection, opened
+from latentstore.types import OnConflict
+
+FIRST = "docs"  # the collection that an import makes in a store that has none
 
 ParquetOut = Annotated[Path, typer.Argument(metavar="FILE.parquet", help="The file to write.", show_default=False)]
 ParquetIn = Annotated[Path, typer.Argument(metavar="FILE.parquet", help="The file to read.", show_default=False)]
@@ -25,13 +28,30 @@ def export(store: StoreArgument, file: ParquetOut, collection_name: CollectionOp
         note(f"wrote {docs.export_parquet(file):,} items to {file}")
 
 
-def import_(store: StoreArgument, file: ParquetIn, collection_name: CollectionOption = None) -> None:
+def import_(
+    store: StoreArgument,
+    file: ParquetIn,
+    on_conflict: Annotated[
+        OnConflict, typer.Option(help="What to do with ids that are there already.")
+    ] = OnConflict.ERROR,
+    collection_name: CollectionOption = None,
+) -> None:
     """Read a Parquet file that export wrote, into a store that is made when missing.
 
     Example:
       latentstore import copy.latent docs.parquet --collection docs
     """
-    raise SystemExit(2)
+    import latentstore
+    from latentstore.engine.parquet import settings
+
+    made_for = settings(file)
+    with latentstore.open(store) as open_store:
+        names = open_store.collections()
+        name = collection_name or (chosen_name(names, None) if names else FIRST)
+        docs = open_store.get_or_create(name, **made_for)
+        count = docs.import_parquet(file, on_conflict=on_conflict)
+        docs.optimize()
+    note(f"read {count:,} items from {file} into collection {name!r} of {store}")
 
 
 def backup(

@@ -20,7 +20,7 @@ from typing import Any
 
 from latentstore.types import Item
 
-LONGEST = 600  # characters of a passage
+LONGEST = 400  # characters of a passage
 SHORTEST = {"module": 60, "topic": 60}  # of a docstring that says something; others: 22
 
 _PASSED_OVER = frozenset(

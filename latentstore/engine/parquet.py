@@ -37,8 +37,8 @@ def export(engine: Engine, path: Path, where: str | None) -> int:
     if path.exists():
         raise AlreadyExists(f"{path} exists; choose another name or remove it first")
     if where is None:
-        snapshot, rows = engine.snapshot, engine.catalog.live_rows()
-        rows = rows[rows < snapshot.next_row]
+        # Rows and snapshot must be of one commit, or an item replaced in between would be in neither.
+        snapshot, rows = read.rows_where(engine, "true")
     else:
         snapshot, rows = read.rows_where(engine, where)
     temporary = path.with_name(path.name + ".tmp")
@@ -114,11 +114,28 @@ def load(engine: Engine, path: Path, on_conflict: OnConflict, size: int) -> int:
     return total
 
 
+def settings(path: Path) -> dict[str, Any]:
+    """What `Store.create` takes to make a collection that `load` can fill from this file. Raises NotFound, InvalidInput."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not path.is_file():
+        raise NotFound(f"there is no file {path}")
+    try:
+        schema = pq.read_schema(path)
+    except pa.ArrowInvalid as error:
+        raise InvalidInput(f"{path} is not a Parquet file: {error}") from error
+    about = json.loads((schema.metadata or {}).get(_KEY, b"{}"))
+    _check_origin(path, schema.names, about)
+    encoders = [space["encoder"] for space in about["spaces"].values() if space["encoder"] is not None]
+    if encoders:
+        return {"encoders": encoders}
+    name, space = next(iter(about["spaces"].items()))
+    return {"metric": space["metric"], "dim": schema.field(_PREFIX + name).type.list_size}
+
+
 def _check(engine: Engine, path: Path, names: list[str], about: dict[str, Any]) -> None:
-    if not about or not {"id", "text", "uri"} <= set(names):
-        raise InvalidInput(
-            f"{path} was not written by 'latentstore export'; bring other Parquet files in with 'latentstore ingest'"
-        )
+    _check_origin(path, names, about)
     for name, space in about["spaces"].items():
         held = engine.space(name).row
         if held.fingerprint != space["fingerprint"] or held.metric != space["metric"]:
@@ -126,6 +143,13 @@ def _check(engine: Engine, path: Path, names: list[str], about: dict[str, Any]) 
                 f"space {name!r} of {path} was made by {space['encoder']} ({space['fingerprint']}, {space['metric']}), the "
                 f"collection's by {held.encoder} ({held.fingerprint}, {held.metric}); import into a collection with the same encoder"
             )
+
+
+def _check_origin(path: Path, names: list[str], about: dict[str, Any]) -> None:
+    if not about or not {"id", "text", "uri"} <= set(names):
+        raise InvalidInput(
+            f"{path} was not written by 'latentstore export'; bring other Parquet files in with 'latentstore ingest'"
+        )
 
 
 def _incoming(engine: Engine, part: pa.RecordBatch, about: dict[str, Any]) -> write.Incoming:

@@ -56,7 +56,8 @@ class Collection:
 
     def update(self, ids: Sequence[str], metadata: Any) -> int:
         """Set metadata keys of items; keys not given and vectors stay. Returns how many items. Raises ItemNotFound."""
-        return write.update(self.engine, check.ids(ids), check.metadata(metadata, len(ids)))
+        names = check.ids(ids)
+        return write.update(self.engine, names, check.changes(metadata, len(names)))
 
     def delete(self, ids: Sequence[str] | None = None, *, where: str | None = None) -> int:
         """Delete items by id (unknown ones are passed over) or by filter. Returns how many there were."""
@@ -65,7 +66,7 @@ class Collection:
         return (
             write.delete_ids(self.engine, check.ids(ids))
             if ids is not None
-            else write.delete_where(self.engine, str(where))
+            else write.delete_where(self.engine, check.where(where))
         )
 
     def get(self, ids: Sequence[str] | str) -> list[Item]:
@@ -74,17 +75,19 @@ class Collection:
 
     def count(self, where: str | None = None) -> int:
         """How many items there are, or pass a filter."""
-        return self.engine.snapshot.items if where is None else len(read.rows_where(self.engine, where)[1])
+        if where is None:
+            return self.engine.snapshot.items
+        return len(read.rows_where(self.engine, check.where(where))[1])
 
     def __len__(self) -> int:
         return self.engine.snapshot.items
 
-    def __contains__(self, name: str) -> bool:
-        return bool(self.engine.catalog.rows_of([name])[1])
+    def __contains__(self, name: object) -> bool:
+        return read.holds(self.engine, name)
 
     def sql(self, query: str) -> Rows:
         """The rows of one SELECT over the table `items` (row, id, text, uri, metadata). Raises InvalidFilter."""
-        return Rows(*self.engine.catalog.query(query, self.engine.snapshot.columns))
+        return Rows(*self.engine.catalog.query(check.query(query), self.engine.snapshot.columns))
 
     def search(
         self,

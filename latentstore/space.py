@@ -41,7 +41,12 @@ class Space:
 
     def vectors(self, ids: Sequence[str] | None = None, *, where: str | None = None) -> tuple[list[str], Float32]:
         """(ids, (n, dim) float32): of the given ids in their order, of a filter, or of all in the order added."""
-        return read.vectors(self._engine, self.name, None if ids is None else check.ids(ids), where)
+        return read.vectors(
+            self._engine,
+            self.name,
+            None if ids is None else check.ids(ids),
+            None if where is None else check.where(where),
+        )
 
     def encode(self, items: Any, *, role: Role = "document") -> Float32:
         """(n, dim) float32 of texts or vectors, as a search or an add would see them; nothing is stored."""

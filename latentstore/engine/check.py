@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -52,7 +52,7 @@ def batch(items: Any, vectors: Any, given_ids: Sequence[str] | None, metadata_: 
     listed = listed if listed is not None else [Item()] * n
     if metadata_ is not None and any(item.metadata for item in listed):
         raise InvalidInput("metadata comes either inside the Items or as metadata=, got both")
-    own = [dict(item.metadata) for item in listed] if any(item.metadata for item in listed) else None
+    own = [dict(item.metadata or {}) for item in listed] if any(item.metadata for item in listed) else None
     return Batch(
         _ids_for(listed, given_ids),
         [item.text for item in listed],
@@ -118,14 +118,25 @@ def _ids_for(items: list[Item], given: Sequence[str] | None) -> list[str]:
 
 def ids(given: Any) -> list[str]:
     """A list of ids: non-empty strings of at most 1,024 bytes."""
-    listed = [given] if isinstance(given, str) else list(given)
-    for at, name in enumerate(listed):
-        if not isinstance(name, str):
-            raise InvalidInput(f"id {at} is a {type(name).__name__} ({name!r}); ids are strings: use str(...)")
-        _check_text(name, f"id {at}")
-        if not name or "\0" in name or len(name.encode()) > MAX_ID:
-            raise InvalidInput(f"id {at} is empty, holds a NUL or is longer than {MAX_ID} bytes: {name[:40]!r}")
-    return listed
+    if not isinstance(given, Iterable):
+        raise InvalidInput(f"ids is a list of strings, got {type(given).__name__}")
+    return [_id(at, name) for at, name in enumerate([given] if isinstance(given, str) else given)]
+
+
+def _id(at: int, name: Any) -> str:
+    if not isinstance(name, str):
+        raise InvalidInput(f"id {at} is a {type(name).__name__} ({name!r}); ids are strings: use str(...)")
+    name = _check_text(name, f"id {at}")
+    if not name or "\0" in name or len(name.encode()) > MAX_ID:
+        raise InvalidInput(f"id {at} is empty, holds a NUL or is longer than {MAX_ID} bytes: {name[:40]!r}")
+    return name
+
+
+def where(given: Any) -> str:
+    """A filter. Anything but text is refused: `delete(where=True)` is a slip that would delete everything."""
+    if not isinstance(given, str):
+        raise InvalidInput(f'where is a SQL condition as a str, such as "year > 2000", got {type(given).__name__}')
+    return given
 
 
 def metadata(given: Any, n: int) -> Any:
@@ -137,6 +148,19 @@ def metadata(given: Any, n: int) -> Any:
     return given
 
 
+def changes(given: Any, n: int) -> Any:
+    """Metadata to update n items with; None would mean nothing."""
+    if given is None:
+        raise InvalidInput("update takes metadata as a list of dicts or a table, got None")
+    return metadata(given, n)
+
+
+def query(given: Any) -> str:
+    if not isinstance(given, str):
+        raise InvalidInput(f"sql takes one SELECT statement as a str, got {type(given).__name__}")
+    return given
+
+
 def choice(kind: type[Choice], value: Any, what: str) -> Choice:
     try:
         return kind(value)
@@ -145,20 +169,21 @@ def choice(kind: type[Choice], value: Any, what: str) -> Choice:
 
 
 def question(
-    snapshot: Snapshot, k: Any, where: str | None, exact: bool, recall: float | None, columns: Any, explain: bool
+    snapshot: Snapshot, k: Any, where_: Any, exact: bool, recall: float | None, columns: Any, explain: bool
 ) -> Question:
     """Raises InvalidInput for what no search can mean."""
     if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
         raise InvalidInput(f"k is a whole number of at least 1, got {k!r}")
-    if where is not None and not isinstance(where, str):
-        raise InvalidInput(f"where is a SQL condition as a str, got {type(where).__name__}")
+    condition = None if where_ is None else where(where_)
     recall = DEFAULT_RECALL if recall is None else recall
     if not isinstance(recall, int | float) or not 0 < recall <= 1:
         raise InvalidInput(f"recall is between 0 and 1, got {recall!r}")
+    if isinstance(columns, str):
+        raise InvalidInput(f"columns is a list, such as [{columns!r}], got a plain string")
     chosen = None if columns is None else tuple(columns)
     unknown = [name for name in chosen or () if name not in snapshot.names]
     if unknown:
         raise InvalidInput(
             f"there is no metadata column {unknown[0]!r}; there are {', '.join(snapshot.names) or 'none'}"
         )
-    return Question(int(k), where, exact or recall == 1, float(recall), chosen, explain)
+    return Question(int(k), condition, exact or recall == 1, float(recall), chosen, explain)

@@ -40,7 +40,7 @@ def search(engine: Engine, space: str | None, queries: Float32, question: Questi
     slots, distances = planner.search(
         view.searchable,
         queries,
-        question.k,
+        min(question.k, max(1, view.live_count)),
         allowed=allowed,
         recall=question.recall,
         exact=question.exact,
@@ -91,6 +91,10 @@ def _moment(
         key = (where, snapshot.seq, view.row.name)
         allowed = engine.filters.get(key)
         detail = "kept from an earlier search"
+        if allowed is not None and allowed.view is not view.searchable:
+            # A new index came without a commit: the slots still hold, what was derived for the old index does not.
+            allowed = Allowed(view.searchable, allowed.slots)
+            engine.filters.put(key, allowed)
         if allowed is None:
             seq, rows = engine.catalog.rows_where(where, snapshot.columns)
             if seq != snapshot.seq:
@@ -165,6 +169,22 @@ def rows_of(engine: Engine, ids: Sequence[str]) -> tuple[Snapshot, Int64]:
     if missing:
         raise ItemNotFound(f"{len(missing)} of {len(ids)} ids are not in the collection, the first is {missing[0]!r}")
     return snapshot, np.array([held[name] for name in ids], dtype=np.int64)
+
+
+def holds(engine: Engine, name: object) -> bool:
+    """Whether an item has that id."""
+    if not engine.snapshot.items or not isinstance(name, str) or not _is_unicode(name):
+        return False
+    return bool(engine.catalog.rows_of([name])[1])
+
+
+def _is_unicode(name: str) -> bool:
+    """DuckDB refuses a lone surrogate; no id holds one."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def get(engine: Engine, ids: Sequence[str]) -> list[Item]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from latentstore.errors import ColumnTypeClash
 from latentstore.storage.columns import Batch, Column, alterations, quoted
 from latentstore.types import Int64
 
@@ -24,8 +25,15 @@ class Transaction:
     def set_columns(self, old: Sequence[Column], new: Sequence[Column]) -> None:
         if list(old) == list(new):
             return
+        import duckdb
+
         for statement in alterations(old, new):
-            self._cursor.execute(statement)
+            try:
+                self._cursor.execute(statement)
+            except duckdb.InvalidInputException as error:
+                # A stored integer has more digits than the wider column keeps; the message names the column.
+                reason = str(error).splitlines()[0].partition("Error: ")[2]
+                raise ColumnTypeClash(f"{reason}; nothing of the batch was stored") from error
         self._cursor.execute("delete from columns")
         rows = [(position, column.name, str(column.type)) for position, column in enumerate(new)]
         self._cursor.executemany("insert into columns values (?, ?, ?)", rows)

@@ -3,6 +3,7 @@ cosine above .999, from whichever of two forward passes is sooner done: numpy, w
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -147,6 +148,8 @@ def _read_numpy() -> _Forward:
 
 @cache
 def _read_torch() -> _Forward:
+    # Threads that spin at each barrier take ten times the processor time where another program wants it.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from latentstore.encoders.minilm_torch import TorchMiniLM
 
     minilm_files.prove(_files().weights)  # a trifle beside importing torch

@@ -121,6 +121,7 @@ def test_the_hub_is_asked_last_and_one_line_says_what_is_fetched(tmp_path):
     assert len(told) == 1 and endpoint in told[0] and "91 MB" in told[0]
 
 
+@pytest.mark.slow  # the hub's client tries for twenty seconds
 def test_a_hub_that_cannot_be_reached_is_one_clear_error(tmp_path):
     done = run(tmp_path, HF_ENDPOINT="http://127.0.0.1:9")
     assert done.returncode == 1

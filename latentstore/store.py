@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import re
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -55,6 +57,16 @@ def _refuse_foreign(folder: Path) -> None:
         )
 
 
+_alive: weakref.WeakSet[Store] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Stores that nobody closed: their threads and files are let go while the interpreter is still whole."""
+    for store in list(_alive):
+        store.close()
+
+
 class Store:
     """Made by `latentstore.open`. One process writes; any number read while none does."""
 
@@ -64,6 +76,7 @@ class Store:
         self._budget = memory_budget
         self._lock: StoreLock | None = StoreLock(folder / lifecycle.LOCK, exclusive=not read_only)
         self._open: dict[str, Collection] = {}
+        _alive.add(self)
         try:
             lifecycle.check_format(folder)
             if not read_only:

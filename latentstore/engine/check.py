@@ -126,10 +126,10 @@ def ids(given: Any) -> list[str]:
 def _id(at: int, name: Any) -> str:
     if not isinstance(name, str):
         raise InvalidInput(f"id {at} is a {type(name).__name__} ({name!r}); ids are strings: use str(...)")
-    name = _check_text(name, f"id {at}")
-    if not name or "\0" in name or len(name.encode()) > MAX_ID:
-        raise InvalidInput(f"id {at} is empty, holds a NUL or is longer than {MAX_ID} bytes: {name[:40]!r}")
-    return name
+    checked = _check_text(name, f"id {at}")
+    if not checked or "\0" in checked or len(checked.encode()) > MAX_ID:
+        raise InvalidInput(f"id {at} is empty, holds a NUL or is longer than {MAX_ID} bytes: {checked[:40]!r}")
+    return checked
 
 
 def where(given: Any) -> str:

@@ -133,7 +133,9 @@ class Engine:
                 self._record_writer.close()
             self._mark.close()
             if not self.read_only:
-                self.catalog.checkpoint()
+                # What does not get into the file now stays in the log beside it.
+                with contextlib.suppress(StorageFailure):
+                    self.catalog.checkpoint()
             self.catalog.close()
 
 

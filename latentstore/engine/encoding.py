@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from latentstore import distance
+from latentstore.distance import prepare
 from latentstore.encoders import registry
 from latentstore.encoders.base import Encoder, Role, windowed
 from latentstore.engine.check import Batch
@@ -57,7 +57,7 @@ class Encoders:
         row = self._engine.space(name).row
         if row.fingerprint != fingerprint:
             raise EncoderMismatch(_foreign(name, row.fingerprint, row.encoder, fingerprint))
-        vectors = distance.prepare(array, row.dim)
+        vectors = prepare(array, row.dim)
         if len(vectors) != n:
             raise InvalidInput(f"expected {n} vectors, one an item, got {len(vectors)}")
         return np.arange(n), vectors
@@ -77,7 +77,7 @@ class Encoders:
             items = [items]
         if _are_texts(items):
             return self.of(space).encode(list(items), role=role)
-        return distance.prepare(items, self._engine.space(space).row.dim)
+        return prepare(items, self._engine.space(space).row.dim)
 
     def queries(self, query: Any, space: str | None) -> tuple[Float32, bool]:
         """((q, dim) float32, whether several were asked). A text, a (dim,) vector, a list of texts, or a (q, dim) array."""
@@ -87,7 +87,7 @@ class Encoders:
         if _are_texts(query):
             return self.of(row.name).encode(list(query), role="query"), True
         many = np.ndim(query) == 2 if not isinstance(query, np.ndarray) else query.ndim == 2
-        vectors = distance.prepare(query if many else np.asarray(query)[None], row.dim, what="queries")
+        vectors = prepare(query if many else np.asarray(query)[None], row.dim, what="queries")
         return vectors, many
 
 

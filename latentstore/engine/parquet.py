@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latentstore import distance
+from latentstore.distance import prepare
 from latentstore.engine import read, write
 from latentstore.engine.core import Engine
 from latentstore.engine.snapshot import Snapshot
@@ -167,4 +167,4 @@ def _incoming(engine: Engine, part: pa.RecordBatch, about: dict[str, Any]) -> wr
 def _vectors(engine: Engine, name: str, column: Any) -> tuple[Int64, Float32]:
     at = np.flatnonzero(np.asarray(column.is_valid()))
     values = column.drop_null().flatten().to_numpy(zero_copy_only=False).reshape(len(at), -1)
-    return at, distance.prepare(values, engine.space(name).row.dim if at.size else None)
+    return at, prepare(values, engine.space(name).row.dim if at.size else None)

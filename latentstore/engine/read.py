@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from latentstore import distance
+from latentstore.distance import scores
 from latentstore.engine import planner
 from latentstore.engine.core import Engine, find_space
 from latentstore.engine.planner import Allowed
@@ -124,11 +124,11 @@ def _hits(
         found = slots >= 0
         slots, distances = slots[found], distances[found]
     raw = _records(engine, snapshot, view.vectors.rows[slots])
-    scores = distance.scores(distances, view.row.metric)
+    scored = scores(distances, view.row.metric)
     ids = [id_of(one) for one in raw]
     if trace is not None:
         trace.append(PlanStep("fetch", "read ids, texts and metadata", len(raw), (perf_counter() - started) * 1e3))
-    return Hits(ids, distances, scores, _details(snapshot, raw, question.columns), trace)
+    return Hits(ids, distances, scored, _details(snapshot, raw, question.columns), trace)
 
 
 def _details(snapshot: Snapshot, raw: list[bytes], columns: tuple[str, ...] | None) -> Callable[[], list[Detail]]:

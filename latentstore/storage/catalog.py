@@ -106,9 +106,16 @@ class Catalog:
         self._connection = self._connect()
 
     def checkpoint(self) -> None:
-        """Fold the write-ahead log into the catalog's file. Readers in other threads only postpone it."""
-        with contextlib.suppress(duckdb.TransactionException):
+        """Fold the write-ahead log into the catalog's file. Readers in other threads only postpone it. Raises StorageFailure."""
+        try:
             self.cursor().execute("checkpoint")
+        except duckdb.TransactionException:
+            return
+        except duckdb.Error as error:
+            self.reopen()
+            raise StorageFailure(
+                f"{self.path} could not be brought up to date: {_first_line(error)}; nothing that was committed is affected"
+            ) from error
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -123,6 +130,8 @@ class Catalog:
                 cursor.execute("rollback")
             if isinstance(error, _FATAL):
                 self.reopen()
+            if _is_damage(error):
+                raise Corrupted(_unreadable(self.path, error)) from error
             if isinstance(error, duckdb.Error):
                 raise StorageFailure(f"{self.path}: the commit failed and was undone: {_first_line(error)}") from error
             raise
@@ -248,16 +257,27 @@ def _mapped(path: Path) -> Iterator[None]:
         reason = _first_line(error)
         if "lock on file" in reason:
             raise StoreLocked(f"{path} is open in another program; close it there first ({reason})") from error
-        raise Corrupted(
-            f"{path} cannot be read: {reason}; run 'latentstore repair' to mend what can be mended"
-        ) from error
+        if isinstance(error, duckdb.ConnectionException):
+            raise StorageFailure(f"{path} was closed, or opened anew after a failure; try again ({reason})") from error
+        raise Corrupted(_unreadable(path, error)) from error
+
+
+def _unreadable(path: Path, error: BaseException) -> str:
+    return f"{path} cannot be read: {_first_line(error)}; run 'latentstore repair' to mend what can be mended"
+
+
+def _is_damage(error: BaseException) -> bool:
+    """DuckDB has no class of its own for a block that differs from its checksum."""
+    return isinstance(error, duckdb.Error) and "orrupt" in _first_line(error)
 
 
 @contextlib.contextmanager
 def _filter_errors(expression: str) -> Iterator[None]:
     try:
         yield
-    except duckdb.IOException:
+    except _FATAL:
         raise
     except duckdb.Error as error:
+        if _is_damage(error) or isinstance(error, duckdb.ConnectionException):
+            raise
         raise InvalidFilter(f"{expression!r} cannot be evaluated: {_first_line(error)}") from error

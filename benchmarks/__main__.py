@@ -1,0 +1,7 @@
+"""All benchmarks, one after the other: `python -m benchmarks`."""
+
+import subprocess
+import sys
+
+for name in ("encode", "search"):
+    subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)

@@ -183,7 +183,7 @@ def _sorted_out(catalog: Catalog, state: State, space: SpaceRow, remains: Remain
     anew = [row for row in missing.tolist() if encoder is not None and row in texts]
     dim = remains.vectors.shape[1]
     parts = [
-        encoder.encode([texts[row] or "" for row in anew[at : at + _STEP]], role="document")
+        encoder.encode([texts[row] for row in anew[at : at + _STEP]], role="document")
         for at in range(0, len(anew), _STEP)
         if encoder is not None
     ]

@@ -26,6 +26,8 @@ from latentstore.types import Bool, Float32, Int64, UInt64
 
 def slot_sums(vectors: Float32, rows: Int64) -> UInt64:
     """(n,) uint64: the checksum of each of the (n, dim) vectors, bound to its row."""
+    if not len(vectors):
+        return np.empty(0, dtype=np.uint64)
     width = vectors.shape[1] * 4
     data = np.ascontiguousarray(vectors).data.cast("B")
     digest = xxhash.xxh3_64_intdigest

@@ -19,6 +19,7 @@ def cli(tmp_path: Path) -> Run:
     def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*COMMAND, *map(str, arguments)],
+            check=False,
             capture_output=True,
             text=True,
             encoding="utf-8",

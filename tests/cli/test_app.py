@@ -1,6 +1,7 @@
 """Commands of other packages join through entry points."""
 
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 import typer
@@ -57,6 +58,6 @@ def test_a_built_in_name_cannot_be_taken_over():
 
 
 def test_a_failure_of_the_file_system_is_one_line(capsys, monkeypatch):
-    monkeypatch.setitem(globals(), "hello", lambda: open("/nosuch/file"))
+    monkeypatch.setitem(globals(), "hello", lambda: Path("/nosuch/file").read_text())
     assert app.run(["hello"]) == 1
     assert capsys.readouterr().err.count("\n") == 1

@@ -47,31 +47,57 @@ def batch(items: Any, vectors: Any, given_ids: Sequence[str] | None, metadata_: 
     """Raises InvalidInput where lengths or kinds do not agree."""
     if items is None and vectors is None:
         raise InvalidInput("add takes items (texts), vectors=, or both; got neither")
-    listed = _items(items)
-    n = len(listed) if listed is not None else _length(vectors)
-    listed = listed if listed is not None else [Item()] * n
-    if metadata_ is not None and any(item.metadata for item in listed):
+    fields = _Fields([None] * _length(vectors)) if items is None else _fields(items)
+    n = len(fields.texts)
+    if metadata_ is not None and fields.metadata is not None:
         raise InvalidInput("metadata comes either inside the Items or as metadata=, got both")
-    own = [dict(item.metadata or {}) for item in listed] if any(item.metadata for item in listed) else None
     return Batch(
-        _ids_for(listed, given_ids),
-        [item.text for item in listed],
-        [item.uri for item in listed],
-        own if metadata_ is None else metadata(metadata_, n),
+        _ids_for(fields, given_ids),
+        fields.texts,
+        fields.uris or [None] * n,
+        fields.metadata if metadata_ is None else metadata(metadata_, n),
         vectors,
     )
 
 
-def _items(items: Any) -> list[Item] | None:
-    if items is None:
-        return None
+@dataclass(frozen=True)
+class _Fields:
+    """Items field by field, n values each; a field that no item brings is None."""
+
+    texts: list[str | None]
+    ids: list[str | None] | None = None
+    uris: list[str | None] | None = None
+    metadata: list[dict[str, Any]] | None = None
+
+
+def _fields(items: Any) -> _Fields:
     if isinstance(items, str | Item):
         items = [items]
     if not isinstance(items, Sequence) and not hasattr(items, "__iter__"):
         raise InvalidInput(f"items is a list of texts or Items, got {type(items).__name__}")
     if isinstance(items, np.ndarray) and items.dtype.kind == "f":
         raise InvalidInput("got an array of numbers as items; pass vectors as vectors=")
-    return [_item(at, one) for at, one in enumerate(items)]
+    plain = list(items)
+    if _are_utf8(plain):
+        return _Fields(plain)
+    listed = [_item(at, one) for at, one in enumerate(plain)]
+    return _Fields(
+        [item.text for item in listed],
+        [item.id for item in listed] if any(item.id is not None for item in listed) else None,
+        [item.uri for item in listed],
+        [dict(item.metadata or {}) for item in listed] if any(item.metadata for item in listed) else None,
+    )
+
+
+def _are_utf8(values: list[Any]) -> bool:
+    """Whether all are plain strs that UTF-8 can keep: told at once, where telling one by one takes longer than storing them."""
+    if not set(map(type, values)) <= {str}:
+        return False
+    try:
+        "".join(values).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _item(at: int, one: Any) -> Item:
@@ -105,14 +131,15 @@ def _length(vectors: Any) -> int:
         raise InvalidInput(f"vectors is an (n, dim) array, got {type(vectors).__name__}") from None
 
 
-def _ids_for(items: list[Item], given: Sequence[str] | None) -> list[str]:
+def _ids_for(fields: _Fields, given: Sequence[str] | None) -> list[str]:
     if given is None:
-        return ids([item.id if item.id is not None else uuid.uuid4().hex for item in items])
-    if any(item.id is not None for item in items):
+        own = fields.ids or [None] * len(fields.texts)
+        return ids([name if name is not None else uuid.uuid4().hex for name in own])
+    if fields.ids is not None:
         raise InvalidInput("ids come either inside the Items or as ids=, got both")
     found = ids(given)
-    if len(found) != len(items):
-        raise InvalidInput(f"expected {len(items)} ids, one an item, got {len(found)}")
+    if len(found) != len(fields.texts):
+        raise InvalidInput(f"expected {len(fields.texts)} ids, one an item, got {len(found)}")
     return found
 
 
@@ -120,7 +147,11 @@ def ids(given: Any) -> list[str]:
     """A list of ids: non-empty strings of at most 1,024 bytes."""
     if not isinstance(given, Iterable):
         raise InvalidInput(f"ids is a list of strings, got {type(given).__name__}")
-    return [_id(at, name) for at, name in enumerate([given] if isinstance(given, str) else given)]
+    listed = [given] if isinstance(given, str) else list(given)
+    short = _are_utf8(listed) and all(listed) and max(map(len, listed), default=0) <= MAX_ID // 4
+    if short and "\0" not in "".join(listed):
+        return listed
+    return [_id(at, name) for at, name in enumerate(listed)]
 
 
 def _id(at: int, name: Any) -> str:

@@ -21,7 +21,7 @@ from latentstore.engine.recovery import load_snapshot
 from latentstore.engine.snapshot import Snapshot, SpaceView
 from latentstore.errors import DimensionMismatch, DuplicateId, ItemNotFound, StorageFailure
 from latentstore.storage.columns import Batch, Column, fold, normalise
-from latentstore.storage.records import Record, RecordView, encode, end_mark, tombstone
+from latentstore.storage.records import Record, RecordView, encode, encode_all, end_mark, tombstone
 from latentstore.storage.transaction import MERGE_BELOW, Transaction
 from latentstore.storage.vectors import SlotFiles, VectorView, batch_sum
 from latentstore.types import Bool, Float32, Int64, OnConflict, UInt64, Written
@@ -72,10 +72,7 @@ def _store(engine: Engine, snapshot: Snapshot, batch: Incoming, metadata: Batch,
     rows = np.arange(snapshot.next_row, snapshot.next_row + len(ids))
     row_of = np.full(len(keep), -1, dtype=np.int64)
     row_of[keep] = rows
-    records = [
-        encode(Record(row, name, text, uri, values))
-        for row, name, text, uri, values in zip(rows.tolist(), ids, texts, uris, metadata.rows(), strict=True)
-    ]
+    records = encode_all(rows, ids, texts, uris, metadata.rows())
     appended = {
         name: _append(engine, snapshot, name, row_of[at], vectors) for name, (at, vectors) in batch.vectors.items()
     }
@@ -300,4 +297,4 @@ def _check_dims(snapshot: Snapshot, batch: Incoming) -> None:
 
 
 def _where(values: Sequence[Any], keep: Bool) -> list[Any]:
-    return [value for value, kept in zip(values, keep.tolist(), strict=True) if kept]
+    return list(values) if keep.all() else [value for value, kept in zip(values, keep.tolist(), strict=True) if kept]

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from math import isfinite
 from types import NoneType
 from typing import Any
@@ -231,7 +232,12 @@ _NAIVE, _AWARE, _DATE, _TIME, _DECIMAL = range(1, 6)
 
 def pack(values: Sequence[Any]) -> bytes:
     """One row's canonical values as msgpack; dates, times and decimals as extension types 1 to 5."""
-    return msgpack.packb(values, default=_extension)  # type: ignore[no-any-return]
+    return packer()(values)
+
+
+def packer() -> Callable[[Sequence[Any]], bytes]:
+    """`pack` for the many rows of one batch, by one thread: it keeps its buffer from row to row."""
+    return msgpack.Packer(default=_extension).pack  # type: ignore[no-any-return]
 
 
 def unpack(data: bytes | memoryview) -> list[Any]:
@@ -245,10 +251,15 @@ def _extension(value: Any) -> msgpack.ExtType:
             return msgpack.ExtType(_NAIVE, struct.pack("<q", (value - _EPOCH) // _MICROSECOND))
         return msgpack.ExtType(_AWARE, struct.pack("<q", (value - _EPOCH_UTC) // _MICROSECOND))
     if isinstance(value, date):
-        return msgpack.ExtType(_DATE, struct.pack("<i", value.toordinal()))
+        return _packed_date(value)
     if isinstance(value, time):
         return msgpack.ExtType(_TIME, value.isoformat().encode())
     return msgpack.ExtType(_DECIMAL, str(value).encode())
+
+
+@lru_cache(maxsize=1 << 14)  # a batch has the same days again and again
+def _packed_date(value: date) -> msgpack.ExtType:
+    return msgpack.ExtType(_DATE, struct.pack("<i", value.toordinal()))
 
 
 def _from_extension(code: int, data: bytes) -> Any:

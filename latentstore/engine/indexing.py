@@ -65,15 +65,7 @@ class Indexer:
                 compact(self._engine, name, self._stop)
             while lags(self._engine, self._engine.snapshot.spaces[name]):
                 follow(self._engine, name, self._stop, save=False)
-                self._save_if_due(name)
-
-    def _save_if_due(self, name: str) -> None:
-        index = self._engine.snapshot.spaces[name].index
-        stored = self._engine.saved.get(name, 0)
-        if index is None or index.covered == stored:
-            return
-        if index.covered >= stored * _SAVE_AT or not lags(self._engine, self._engine.snapshot.spaces[name]):
-            store_index(self._engine, name, index)
+                save_if_due(self._engine, name)
 
     def stop(self) -> None:
         """Leave unfinished work; it is derived, and begins again when the store is next opened."""
@@ -90,6 +82,17 @@ def lags(engine: Engine, view: SpaceView) -> bool:
     ):
         return False
     return view.uncovered > (min(_TAIL * 4, max(_TAIL, view.index.covered // 16)) if view.index else 0)
+
+
+def save_if_due(engine: Engine, name: str) -> None:
+    """Save a space's index when it has grown enough since it was last saved, or will not grow for now."""
+    # Looked at under the lock: while another saves, what was the newest index may become an old one.
+    with engine.upkeep:
+        view, stored = engine.snapshot.spaces[name], engine.saved.get(name, 0)
+        if view.index is None or view.index.covered == stored:
+            return
+        if view.index.covered >= stored * _SAVE_AT or not lags(engine, view):
+            store_index(engine, name, view.index)
 
 
 def follow(

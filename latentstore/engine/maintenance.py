@@ -32,9 +32,10 @@ def optimize(engine: Engine, progress: Progress | None = None) -> None:
 
 
 def _save_unsaved(engine: Engine, name: str) -> None:
-    index = engine.snapshot.spaces[name].index
-    if index is not None and engine.saved.get(name, 0) != index.covered:
-        indexing.store_index(engine, name, index)
+    with engine.upkeep:
+        index = engine.snapshot.spaces[name].index
+        if index is not None and engine.saved.get(name, 0) != index.covered:
+            indexing.store_index(engine, name, index)
 
 
 def _share(tell: Progress, what: str) -> Callable[[int, int], None]:

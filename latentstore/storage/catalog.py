@@ -7,6 +7,7 @@ locked-down connection. A commit is one transaction; the engine serialises them.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,9 +16,18 @@ from typing import Any, NamedTuple
 import duckdb
 import numpy as np
 
-from latentstore.errors import Corrupted, InvalidFilter, LatentstoreError, StorageFailure, StoreLocked
+from latentstore.errors import (
+    Corrupted,
+    InvalidFilter,
+    InvalidInput,
+    LatentstoreError,
+    StorageFailure,
+    StoreClosed,
+    StoreLocked,
+)
 from latentstore.storage import filters, migrations
 from latentstore.storage.columns import Column, from_catalog, quoted
+from latentstore.storage.gate import Gate
 from latentstore.storage.kinds import ColumnType
 from latentstore.storage.records import Record
 from latentstore.storage.transaction import Transaction
@@ -25,6 +35,8 @@ from latentstore.types import Int64, Metric
 
 # After one of these DuckDB refuses all further work on the open database.
 _FATAL = (duckdb.FatalException, duckdb.InternalException, duckdb.IOException)
+# One of these means that a value does not fit where it should go; DuckDB has undone the statement.
+_UNFIT = (duckdb.DataError, duckdb.InvalidInputException)
 
 
 class SpaceRow(NamedTuple):
@@ -77,6 +89,9 @@ class Catalog:
         self._fresh = fresh
         self.read_only = read_only
         self._cursors = threading.local()
+        self._busy: list[duckdb.DuckDBPyConnection] = []
+        self._gate = Gate()
+        self._closed = False
         self._opened = 0
         self._connection = self._connect()
 
@@ -88,27 +103,50 @@ class Catalog:
         self._opened += 1
         return connection
 
-    def cursor(self) -> duckdb.DuckDBPyConnection:
-        """This thread's own cursor."""
-        mine = getattr(self._cursors, "mine", None)
-        if mine is None or mine[0] != self._opened:
-            mine = self._cursors.mine = (self._opened, self._connection.cursor())
-        found: duckdb.DuckDBPyConnection = mine[1]
-        return found
+    @contextlib.contextmanager
+    def _using(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """This thread's own cursor, on a database that stays open during the block. Raises StoreClosed."""
+        with self._gate.inside():
+            if self._closed:
+                raise StoreClosed(f"collection {self.path.parent.name!r} is closed; open the store again")
+            mine = getattr(self._cursors, "mine", None)
+            if mine is None or mine[0] != self._opened:
+                mine = self._cursors.mine = (self._opened, self._connection.cursor())
+            self._busy.append(mine[1])
+            try:
+                yield mine[1]
+            except duckdb.InterruptException as error:
+                raise StoreClosed(f"collection {self.path.parent.name!r} was closed meanwhile") from error
+            finally:
+                self._busy.remove(mine[1])
 
     def close(self) -> None:
-        self._connection.close()
+        """Queries that run in other threads end with StoreClosed. Safe to call twice."""
+        with self._gate.alone(hurry=self._interrupt):
+            self._closed = True
+            self._connection.close()
+
+    def abandon(self) -> None:
+        """In a forked child: be closed, but never end the database. Ending it would write to a file that the parent holds."""
+        self._closed = True
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._connection))
+
+    def _interrupt(self) -> None:
+        for cursor in list(self._busy):
+            cursor.interrupt()
 
     def reopen(self) -> None:
         """Start over after a failure that left DuckDB unusable; what was committed is still there."""
-        with contextlib.suppress(duckdb.Error):
-            self._connection.close()
-        self._connection = self._connect()
+        with self._gate.alone():
+            with contextlib.suppress(duckdb.Error):
+                self._connection.close()
+            self._connection = self._connect()
 
     def checkpoint(self) -> None:
         """Fold the write-ahead log into the catalog's file. Readers in other threads only postpone it. Raises StorageFailure."""
         try:
-            self.cursor().execute("checkpoint")
+            with self._using() as cursor:
+                cursor.execute("checkpoint")
         except duckdb.TransactionException:
             return
         except duckdb.Error as error:
@@ -119,28 +157,26 @@ class Catalog:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """All or nothing: what the block did is durable when it ends, and undone when it raises."""
-        cursor = self.cursor()
+        """All or nothing: what the block did is durable when it ends, and undone when it raises.
+
+        Raises InvalidInput for a value that does not fit where it should go, StorageFailure, Corrupted.
+        """
         try:
-            cursor.execute("begin transaction")
-            yield Transaction(cursor)
-            cursor.execute("commit")
-        except BaseException as error:
-            with contextlib.suppress(duckdb.Error):
-                cursor.execute("rollback")
+            with self._using() as cursor, _undone_unless_whole(cursor):
+                yield Transaction(cursor)
+        except duckdb.Error as error:
             if isinstance(error, _FATAL):
                 self.reopen()
             if _is_damage(error):
                 raise Corrupted(_unreadable(self.path, error)) from error
-            if isinstance(error, duckdb.Error):
-                raise StorageFailure(f"{self.path}: the commit failed and was undone: {_first_line(error)}") from error
-            raise
+            if isinstance(error, _UNFIT):
+                raise InvalidInput(f"a value cannot be kept: {_first_line(error)}; nothing was changed") from error
+            raise StorageFailure(f"{self.path}: the commit failed and was undone: {_first_line(error)}") from error
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor inside one read-only transaction: everything read in the block belongs to one commit."""
-        cursor = self.cursor()
-        with _mapped(self.path):
+        with _mapped(self.path), self._using() as cursor:
             cursor.execute("begin transaction read only")
             try:
                 yield cursor
@@ -199,7 +235,8 @@ class Catalog:
 
     def rows_where(self, expression: str, columns: Sequence[Column]) -> tuple[int, Int64]:
         """The commit seen, and the rows that pass a filter, ascending. Raises InvalidFilter."""
-        checked = filters.check_where(self.cursor(), expression, item_columns(columns))
+        with self._using() as cursor:
+            checked = filters.check_where(cursor, expression, item_columns(columns))
         with self.reading() as cursor, _filter_errors(expression):
             seq = _one(cursor, "select seq from state")[0]
             rows = _rows(cursor.execute(f"select row from items where ({checked}\n)"))
@@ -207,7 +244,8 @@ class Catalog:
 
     def query(self, text: str, columns: Sequence[Column]) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Column names and rows of a SELECT over `items`. Raises InvalidFilter."""
-        checked = filters.check_sql(self.cursor(), text, item_columns(columns))
+        with self._using() as cursor:
+            checked = filters.check_sql(cursor, text, item_columns(columns))
         with self.reading() as cursor, _filter_errors(text):
             found = cursor.execute(checked)
             names = [column[0] for column in found.description or []]
@@ -247,6 +285,18 @@ def _first_line(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
+def _undone_unless_whole(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    try:
+        cursor.execute("begin transaction")
+        yield
+        cursor.execute("commit")
+    except BaseException:
+        with contextlib.suppress(duckdb.Error):
+            cursor.execute("rollback")
+        raise
+
+
+@contextlib.contextmanager
 def _mapped(path: Path) -> Iterator[None]:
     """DuckDB's errors about the file itself, as ours."""
     try:
@@ -278,6 +328,6 @@ def _filter_errors(expression: str) -> Iterator[None]:
     except _FATAL:
         raise
     except duckdb.Error as error:
-        if _is_damage(error) or isinstance(error, duckdb.ConnectionException):
+        if _is_damage(error) or isinstance(error, duckdb.ConnectionException | duckdb.InterruptException):
             raise
         raise InvalidFilter(f"{expression!r} cannot be evaluated: {_first_line(error)}") from error

@@ -108,6 +108,8 @@ def _parse(cursor: DuckDBPyConnection, queries: list[str], shown_as: str) -> lis
     try:
         row = cursor.execute(f"select {calls}", queries).fetchone() or ()
         parsed = [json.loads(text, object_hook=_without_places) for text in row]
+    except duckdb.InterruptException:
+        raise
     except duckdb.Error as error:
         raise InvalidFilter(f"{shown(shown_as)} does not parse: {reason(error)}") from None
     except RecursionError:
@@ -269,6 +271,8 @@ def _check_tables(cursor: DuckDBPyConnection, query: str) -> None:
 def _bind(cursor: DuckDBPyConnection, query: str, expression: str, columns: Sequence[str]) -> None:
     try:
         cursor.execute(query).fetchall()
+    except duckdb.InterruptException:
+        raise
     except duckdb.Error as error:
         raise InvalidFilter(f"{shown(expression)} cannot be evaluated: {reason(error, columns)}") from None
 

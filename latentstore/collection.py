@@ -20,8 +20,10 @@ from latentstore.types import Hits, Item, OnConflict, Report, Rows, Written
 class Collection:
     """Made by `Store.create` or `Store.collection`. Any number of threads may search while one adds."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, owner: object = None) -> None:
+        """owner: kept alive for as long as the collection is in use: a store that nobody holds closes itself."""
         self.engine = engine
+        self._owner = owner
         self._encoders = Encoders(engine)
         self._indexer = None if engine.read_only else Indexer(engine)
 

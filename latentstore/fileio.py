@@ -125,7 +125,15 @@ class StoreLock:
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, note.encode(), 0)
 
-    def _holder(self) -> dict[str, Any]:
+    def _holder(self) -> dict[str, Any] | None:
+        """What the writer has left in the file; None where the holders only read, whatever an earlier writer left there."""
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return self._note()
+        return None
+
+    def _note(self) -> dict[str, Any]:
         try:
             found = json.loads(os.pread(self._fd, 4096, 0))
         except (OSError, ValueError):
@@ -138,12 +146,16 @@ class StoreLock:
         if self._exclusive:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._fd, 0)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """In a forked child: let go of the copy of the file, not of the lock, which is the parent's."""
         os.close(self._fd)
         self._fd = -1
 
 
-def _who_holds(store: Path, holder: dict[str, Any]) -> str:
-    if not holder:
+def _who_holds(store: Path, holder: dict[str, Any] | None) -> str:
+    if holder is None:
         return (
             f"{store} is open for reading in another process; "
             "wait until it has closed, or open with read_only=True to read beside it"

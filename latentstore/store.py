@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import os
 import re
+import threading
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,6 +68,15 @@ def _close_all() -> None:
         store.close()
 
 
+def _abandon_all() -> None:
+    """In a forked child: the files, the lock and the threads are the parent's."""
+    for store in list(_alive):
+        store.abandon()
+
+
+os.register_at_fork(after_in_child=_abandon_all)
+
+
 class Store:
     """Made by `latentstore.open`. One process writes; any number read while none does."""
 
@@ -76,6 +86,8 @@ class Store:
         self._budget = memory_budget
         self._lock: StoreLock | None = StoreLock(folder / lifecycle.LOCK, exclusive=not read_only)
         self._open: dict[str, Collection] = {}
+        # Two threads that open one collection must get one and the same: two engines would write over each other.
+        self._opening = threading.RLock()
         _alive.add(self)
         try:
             lifecycle.check_format(folder)
@@ -107,36 +119,40 @@ class Store:
         self._check_writable()
         if not _NAME.fullmatch(name):
             raise InvalidInput(f"a collection's name is letters, digits, '_' and '-', at most 63, got {name!r}")
-        if name in self.collections():
-            raise AlreadyExists(f"collection {name!r} exists; use store.collection({name!r}) or get_or_create")
-        specs = lifecycle.space_specs(encoders, _metric(metric), dim, index)
-        lifecycle.make_collection(self.path, name, specs)
-        return self.collection(name)
+        with self._opening:
+            if name in self.collections():
+                raise AlreadyExists(f"collection {name!r} exists; use store.collection({name!r}) or get_or_create")
+            specs = lifecycle.space_specs(encoders, _metric(metric), dim, index)
+            lifecycle.make_collection(self.path, name, specs)
+            return self.collection(name)
 
     def collection(self, name: str) -> Collection:
         """An existing collection. Raises CollectionNotFound, Corrupted."""
-        self._check_open()
-        held = self._open.get(name)
-        if held is not None and not held.closed:
-            return held
-        names = self.collections()
-        if name not in names:
-            there = f"there are {', '.join(names)}" if names else "the store has none yet"
-            raise CollectionNotFound(f"there is no collection {name!r}; {there}")
-        engine = recovery.open_engine(self.path / name, read_only=self.read_only, memory_budget=self._budget)
-        self._open[name] = Collection(engine)
-        return self._open[name]
+        with self._opening:
+            self._check_open()
+            held = self._open.get(name)
+            if held is not None and not held.closed:
+                return held
+            names = self.collections()
+            if name not in names:
+                there = f"there are {', '.join(names)}" if names else "the store has none yet"
+                raise CollectionNotFound(f"there is no collection {name!r}; {there}")
+            engine = recovery.open_engine(self.path / name, read_only=self.read_only, memory_budget=self._budget)
+            self._open[name] = Collection(engine, self)
+            return self._open[name]
 
     def get_or_create(self, name: str, **settings: Any) -> Collection:
         """The collection of that name, made with `create`'s settings when missing."""
-        return self.collection(name) if name in self.collections() else self.create(name, **settings)
+        with self._opening:
+            return self.collection(name) if name in self.collections() else self.create(name, **settings)
 
     def drop(self, name: str) -> None:
         """Delete a collection with all that is in it. Raises CollectionNotFound."""
         self._check_writable()
-        self.collection(name).close()
-        del self._open[name]
-        lifecycle.drop_collection(self.path, name)
+        with self._opening:
+            self.collection(name).close()
+            del self._open[name]
+            lifecycle.drop_collection(self.path, name)
 
     def verify(self) -> Report:
         """Re-read every byte of every collection. `report.ok`, `report.problems`."""
@@ -151,11 +167,22 @@ class Store:
 
     def close(self) -> None:
         """Close every collection and let go of the lock. Safe to call twice."""
+        with self._opening:
+            for collection in self._open.values():
+                collection.close()
+            self._open.clear()
+            if self._lock is not None:
+                self._lock.release()
+                self._lock = None
+
+    def abandon(self) -> None:
+        """In a forked child: be closed, without a write or a wait. A lock may be held by a thread that is not here."""
         for collection in self._open.values():
-            collection.close()
-        self._open.clear()
+            collection.engine.abandon()
+        self._open = {}
+        self._opening = threading.RLock()
         if self._lock is not None:
-            self._lock.release()
+            self._lock.abandon()
             self._lock = None
 
     def __enter__(self) -> Store:

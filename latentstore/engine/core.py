@@ -120,7 +120,14 @@ class Engine:
             self._record_writer = RecordWriter(files)
         return self._record_writer
 
+    def abandon(self) -> None:
+        """In a forked child: be closed, and leave the files to the process that opened them."""
+        self._snapshot = None
+        self.catalog.abandon()
+
     def close(self) -> None:
+        if self.closed:
+            return
         with self._lock:
             if self.closed:
                 return

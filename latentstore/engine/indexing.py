@@ -71,7 +71,9 @@ class Indexer:
         """Leave unfinished work; it is derived, and begins again when the store is next opened."""
         self._stop.set()
         self._engine.on_commit.set()
-        self._thread.join()
+        # A store that nobody holds is closed by whichever thread finds that out.
+        if self._thread is not threading.current_thread():
+            self._thread.join()
 
 
 def lags(engine: Engine, view: SpaceView) -> bool:

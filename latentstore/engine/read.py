@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -19,6 +19,7 @@ from latentstore.storage.records import encode, id_of
 from latentstore.types import Float32, Float64, Hits, Int64, Item, PlanStep
 
 Detail = tuple[str | None, str | None, dict[str, Any]]
+Moment = tuple[Snapshot, SpaceView, Allowed | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,29 @@ class Question:
 def search(engine: Engine, space: str | None, queries: Float32, question: Question) -> list[Hits]:
     """The k nearest items of each query. queries: (q, dim) float32, finite."""
     trace: list[PlanStep] | None = [] if question.explain else None
-    snapshot, view, allowed = _moment(engine, space, question.where, trace)
+    return _answer(engine, _moment(engine, space, question.where, trace), queries, question, trace)
+
+
+def similar(engine: Engine, space: str | None, name: str, question: Question) -> Hits:
+    """The neighbours of an item, itself left out."""
+    trace: list[PlanStep] | None = [] if question.explain else None
+    while True:
+        moment = _moment(engine, space, question.where, trace)
+        snapshot, rows = rows_of(engine, [name])
+        if snapshot.seq == moment[0].seq:
+            break
+    view = moment[1]
+    slot = view.vectors.slots_of(rows)
+    if slot[0] < 0:
+        raise ItemNotFound(f"item {name!r} has no vector in space {view.row.name!r}")
+    wider = replace(question, k=question.k + 1)
+    return _without(_answer(engine, moment, view.vectors.gather(slot), wider, trace)[0], name, question.k)
+
+
+def _answer(
+    engine: Engine, moment: Moment, queries: Float32, question: Question, trace: list[PlanStep] | None
+) -> list[Hits]:
+    snapshot, view, allowed = moment
     slots, distances = planner.search(
         view.searchable,
         queries,
@@ -51,20 +74,6 @@ def search(engine: Engine, space: str | None, queries: Float32, question: Questi
     ]
 
 
-def similar(engine: Engine, space: str | None, name: str, question: Question) -> Hits:
-    """The neighbours of an item, itself left out."""
-    row = int(rows_of(engine, [name])[1][0])
-    view = find_space(engine.snapshot, space)
-    slot = view.vectors.slots_of(np.array([row]))
-    if slot[0] < 0:
-        raise ItemNotFound(f"item {name!r} has no vector in space {view.row.name!r}")
-    wider = Question(
-        question.k + 1, question.where, question.exact, question.recall, question.columns, question.explain
-    )
-    found = search(engine, space, view.vectors.gather(slot), wider)[0]
-    return _without(found, name, question.k)
-
-
 def _without(hits: Hits, name: str, k: int) -> Hits:
     keep = [at for at, other in enumerate(hits.ids) if other != name][:k]
     details = hits.details
@@ -77,9 +86,7 @@ def _without(hits: Hits, name: str, k: int) -> Hits:
     )
 
 
-def _moment(
-    engine: Engine, space: str | None, where: str | None, trace: list[PlanStep] | None = None
-) -> tuple[Snapshot, SpaceView, Allowed | None]:
+def _moment(engine: Engine, space: str | None, where: str | None, trace: list[PlanStep] | None = None) -> Moment:
     """A snapshot, and the filter's result at that very commit."""
     if where is None:
         snapshot = engine.snapshot

@@ -14,7 +14,7 @@ import numpy as np
 
 from latentstore.distance import unit
 from latentstore.index.contract import Compression, Vectors
-from latentstore.types import Float32, Metric
+from latentstore.types import Float32, Float64, Metric
 
 _TOP = 127.0
 SAMPLE = 20_000
@@ -30,28 +30,34 @@ class Coder:
         """(m, dim) float32: what the index is given for these vectors. Always a copy."""
         # Normalise here: FAISS has no cosine.
         raw = unit(block) if self.metric is Metric.COSINE else block
-        scaled = raw.astype(np.float64) * self.scale if self.scale > _HUGE else raw * np.float32(self.scale)
-        coded = scaled.astype(np.float32, copy=False)
+        coded = _times(raw, self.scale)
         return np.clip(np.rint(coded, out=coded), -_TOP, _TOP, out=coded) if self.integers else coded
 
     def queries(self, queries: Float32) -> Float32:
         """(q, dim) float32, C-contiguous: what the index is asked."""
         if not self.integers:
             ready = unit(queries) if self.metric is Metric.COSINE else queries
-            return np.ascontiguousarray(ready * np.float32(self.scale))
+            return np.ascontiguousarray(_times(ready, self.scale))
         if len(queries) == 1:
             top = float(np.abs(queries).max())
-            one: Float32 = queries * np.float32(_TOP / top if top > _TINY else 1.0)
+            one = _times(queries, _TOP / top if top else 1.0)
             return np.rint(one, out=one)
         # Each query by its own largest value: that uses all of the range, and no order depends on a query's length.
-        tops = np.abs(queries).max(axis=1, keepdims=True)
-        tops[tops <= _TINY] = _TOP
-        coded: Float32 = queries * (np.float32(_TOP) / tops)
+        tops = np.abs(queries).max(axis=1, keepdims=True).astype(np.float64)
+        tops[tops == 0] = _TOP
+        coded = _times(queries, _TOP / tops)
         return np.rint(coded, out=coded)
 
 
 _HUGE = 1e30
-_TINY = 1e-30
+_LIMIT = 1e18  # its square, summed over any number of dimensions, fits float32
+
+
+def _times(values: Float32, factor: float | Float64) -> Float32:
+    """A copy of the values times a factor, or one a row, that may lie outside what float32 holds."""
+    if (factor if isinstance(factor, float) else factor.max()) <= _HUGE:
+        return values * np.float32(factor)
+    return np.clip(values.astype(np.float64) * factor, -_LIMIT, _LIMIT).astype(np.float32)
 
 
 def fit(sample: Float32, metric: Metric, compression: Compression) -> Coder:

@@ -144,8 +144,10 @@ class _Near:
         np.maximum(self.slack, slack, out=self.slack)
         if table.shape[1] > self.k:
             # NaN sorts last, so a row with fewer than k values bounds nothing.
-            kth = np.partition(table, self.k - 1, axis=1)[:, self.k - 1]
-            self.bound = np.fmin(self.bound, kth)
+            least = np.partition(table, self.k - 1, axis=1)[:, : self.k]
+            if np.isneginf(least).any():  # nor does what is not known
+                least = np.partition(np.where(np.isneginf(table), np.nan, table), self.k - 1, axis=1)
+            self.bound = np.fmin(self.bound, least[:, self.k - 1])
         rows, columns = np.nonzero(table <= (self.bound + 2 * self.slack)[:, None])
         self.seen.append((rows, columns + first, table[rows, columns]))
 

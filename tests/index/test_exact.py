@@ -19,10 +19,12 @@ def _points(kind: str, n: int, dim: int) -> Float32:
         vectors[::3] = 0.0
     elif kind == "far off":
         vectors += 1000.0
+    elif kind == "of all sizes":
+        vectors *= np.geomspace(1e-30, 1e30, n, dtype=np.float32)[:, None]
     return vectors * np.float32({"large": 1e25, "small": 1e-30}.get(kind, 1.0))
 
 
-@pytest.mark.parametrize("kind", ["plain", "equal", "zeros", "far off", "large", "small"])
+@pytest.mark.parametrize("kind", ["plain", "equal", "zeros", "far off", "large", "small", "of all sizes"])
 @pytest.mark.parametrize("dim", [1, 2, 3, 7, 384])
 @pytest.mark.parametrize("metric", list(Metric))
 def test_slots_and_distances_are_those_of_float64(metric: Metric, dim: int, kind: str) -> None:

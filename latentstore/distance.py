@@ -25,34 +25,37 @@ def prepare(vectors: Any, dim: int | None = None, what: str = "vectors") -> Floa
     Raises InvalidInput where they are not a table of numbers, DimensionMismatch where `dim` is another, NotFinite with
     the row numbers where a value is NaN, infinite or too large for float32.
     """
-    given = _as_array(vectors, what)
+    given = as_array(vectors, what)
     if given.ndim != 2 or (given.shape[1] == 0 and dim is None):
         raise InvalidInput(f"{what} must be a (n, dim) table with dim at least 1, got shape {given.shape}")
     if dim is not None and given.shape[1] != dim:
         raise DimensionMismatch(f"expected {what} of {dim} dimensions, got {given.shape[1]}; another encoder?")
-    with np.errstate(over="ignore", invalid="ignore"):
-        ready = np.ascontiguousarray(given, dtype=np.float32)
-    _refuse_not_finite(ready, what)
+    if given.dtype != np.float32 or not given.flags.c_contiguous:
+        with np.errstate(over="ignore", invalid="ignore"):
+            given = np.ascontiguousarray(given, dtype=np.float32)
+    _refuse_not_finite(given, what)
+    ready: Float32 = given
     return ready
 
 
-def _as_array(vectors: Any, what: str) -> Any:
+def as_array(vectors: Any, what: str) -> Any:
+    """An array of real numbers, of whatever shape and type came. Raises InvalidInput."""
     try:
         given = np.asarray(vectors)
     except ValueError as error:
         raise InvalidInput(f"{what} must be rows of one length: {error}") from error
+    # How a tensor says that it is on another device, of a type that numpy lacks, or part of a graph.
+    except (TypeError, RuntimeError) as error:
+        raise InvalidInput(f"{what} cannot be read as a numpy array: {error}") from error
     if given.dtype.kind not in "fiu":
         raise InvalidInput(f"{what} must be numbers, got {given.dtype}; convert them first")
     return given
 
 
 def _refuse_not_finite(vectors: Float32, what: str) -> None:
-    # One sum tells for all of them, unless it overflows: only then is each value looked at.
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(vectors.sum(dtype=np.float64)):
-            return
-    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-    if bad.size:
+    finite = np.isfinite(vectors)
+    if np.count_nonzero(finite) < finite.size:
+        bad = np.flatnonzero(~finite.all(axis=1))
         rows = ", ".join(map(str, bad[:5])) + (", …" if bad.size > 5 else "")
         raise NotFinite(f"{what} must be finite float32 values; NaN, infinite or too large in row(s) {rows}")
 
@@ -75,35 +78,32 @@ def norms(vectors: Float32) -> Float64:
 
 
 def exact(queries: Float32, vectors: Float32, metric: Metric) -> Float64:
-    """(q, m) float64: the distance of each query to each vector, calculated in float64.
+    """The distance of each query to each vector, calculated in float64: (m,) for one query (dim,), (q, m) for (q, dim).
 
-    queries: (q, dim) finite; vectors: (m, dim) for all queries, or (q, m, dim) for each its own.
+    queries: finite; vectors: (m, dim).
     """
-    out = np.empty((len(queries), vectors.shape[-2]), dtype=np.float64)
-    for at, query in enumerate(queries):
-        own = vectors if vectors.ndim == 2 else vectors[at]
-        _fill(out[at], query.astype(np.float64), own, metric)
-    return out
+    if queries.ndim == 2:
+        return np.array([exact(query, vectors, metric) for query in queries]).reshape(len(queries), len(vectors))
+    measure, query = _MEASURES[metric], queries.astype(np.float64)
+    if vectors.size <= _CELLS:
+        return measure(query, vectors.astype(np.float64))
+    step = max(1, _CELLS // vectors.shape[1])
+    parts = (vectors[at : at + step].astype(np.float64) for at in range(0, len(vectors), step))
+    return np.concatenate([measure(query, part) for part in parts])
 
 
 # A dot product a row, not a matrix product, whose last digit depends on the rows around: equal vectors must be equally far.
-def _fill(out: Float64, query: Float64, vectors: Float32, metric: Metric) -> None:
-    step = max(1, _CELLS // max(1, vectors.shape[1]))
-    for at in range(0, len(vectors), step):
-        part = vectors[at : at + step].astype(np.float64)
-        out[at : at + step] = _MEASURES[metric](query, part)
-
-
 def _cosine(query: Float64, vectors: Float64) -> Float64:
-    lengths = np.sqrt(np.vecdot(vectors, vectors)) * np.sqrt(query.dot(query))
+    lengths = np.sqrt(np.vecdot(vectors, vectors))
+    lengths *= query.dot(query) ** 0.5
     alike: Float64 = np.vecdot(vectors, query)
-    if not lengths.all():
+    if np.count_nonzero(lengths) < len(lengths):
         lengths[lengths == 0] = 1.0
     alike /= lengths
-    np.subtract(1.0, alike, out=alike)
-    # Rounding may carry a vector past itself: a distance is never below 0.
-    np.clip(alike, 0.0, 2.0, out=alike)
-    return alike
+    far: Float64 = 1.0 - alike
+    # Rounding may carry a vector past itself: a distance is never below 0 nor above 2.
+    np.maximum(far, 0.0, out=far)
+    return np.minimum(far, 2.0, out=far)
 
 
 def _ip(query: Float64, vectors: Float64) -> Float64:

@@ -20,10 +20,16 @@ def test_every_metric_is_its_textbook_formula() -> None:
         np.testing.assert_allclose(exact(q.astype("f4"), x.astype("f4"), metric), expected, rtol=1e-12)
 
 
-def test_each_query_may_have_its_own_vectors() -> None:
-    q, x = np.ones((2, 3), "f4"), np.arange(24, dtype="f4").reshape(2, 4, 3)
-    apart = [exact(q[i : i + 1], x[i], Metric.L2)[0] for i in range(2)]
-    assert (exact(q, x, Metric.L2) == apart).all()
+@pytest.mark.parametrize("metric", Metric)
+def test_one_query_is_answered_as_among_many(metric: Metric) -> None:
+    q, x = np.random.default_rng(0).standard_normal((2, 5, 9)).astype(np.float32)
+    assert (exact(q, x, metric) == [exact(one, x, metric) for one in q]).all()
+
+
+@pytest.mark.parametrize("metric", Metric)
+def test_many_vectors_are_measured_as_few_are(metric: Metric) -> None:
+    x = np.random.default_rng(0).standard_normal((3, 1 << 19)).astype(np.float32)
+    assert (exact(x[0], x, metric) == [exact(x[0], one[None], metric)[0] for one in x]).all()
 
 
 def test_a_zero_vector_is_at_cosine_distance_one() -> None:

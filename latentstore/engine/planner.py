@@ -227,24 +227,30 @@ def _tail(asked: _Search, candidates: Int64) -> Int64:
 
 def _measured(asked: _Search, candidates: Int64) -> tuple[Int64, Float64]:
     """(q, k) of (q, c) candidates, by exact distance, then slot."""
-    view, k = asked.view, asked.k
-    if len(candidates) == 1 and candidates.shape[1] >= k and candidates.min() >= 0:
-        slots, distances = ranked(asked.queries, candidates[0], view.vectors.gather(candidates[0]), k, view.metric)
-        return slots[None], distances[None]
-    slots = np.full((len(candidates), k), -1, dtype=np.int64)
-    distances = np.full((len(candidates), k), np.inf)
-    for at, row in enumerate(candidates):
-        row = row[row >= 0]
-        best = ranked(asked.queries[at : at + 1], row, view.vectors.gather(row), k, view.metric)
-        slots[at, : len(best[0])], distances[at, : len(best[0])] = best
+    best = [_best(asked, query, row) for query, row in zip(asked.queries, candidates, strict=True)]
+    if all(len(found) == asked.k for found, _ in best):
+        return np.array([found for found, _ in best]), np.array([far for _, far in best])
+    slots = np.full((len(best), asked.k), -1, dtype=np.int64)
+    distances = np.full((len(best), asked.k), np.inf)
+    for at, (found, far) in enumerate(best):
+        slots[at, : len(found)], distances[at, : len(found)] = found, far
     return slots, distances
+
+
+def _best(asked: _Search, query: Float32, candidates: Int64) -> tuple[Int64, Float64]:
+    """The k nearest of one query's candidates, or as many as there are."""
+    missing = candidates < 0
+    if np.count_nonzero(missing):
+        candidates = candidates[~missing]
+    return ranked(query, candidates, asked.view.vectors.gather(candidates), asked.k, asked.view.metric)
 
 
 def _complete(asked: _Search, slots: Int64, distances: Float64) -> tuple[Int64, Float64]:
     """Search exactly for the queries that found fewer than there are."""
     wanted = min(asked.k, asked.view.live_count if asked.allowed is None else len(asked.allowed.slots))
-    short = np.flatnonzero(slots[:, wanted - 1] < 0)
-    if short.size:
+    missing = slots[:, wanted - 1] < 0
+    if np.count_nonzero(missing):
+        short = np.flatnonzero(missing)
         rest = _Search(asked.view, asked.queries[short], asked.k, asked.allowed, asked.trace)
         slots[short], distances[short] = _everything(rest)
     return slots, distances

@@ -59,14 +59,14 @@ def nearest(
         part = slice(at, at + step)
         found = _candidates(queries[part], vectors, k, metric, start, stop, allowed, lengths)
         for row, candidates in enumerate(found, start=at):
-            best = ranked(queries[row : row + 1], candidates, vectors.gather(candidates), k, metric)
+            best = ranked(queries[row], candidates, vectors.gather(candidates), k, metric)
             slots[row, : len(best[0])], distances[row, : len(best[0])] = best
     return slots, distances
 
 
 def ranked(query: Float32, slots: Int64, vectors: Float32, k: int, metric: Metric) -> tuple[Int64, Float64]:
-    """The k nearest of some slots to one query (1, dim), by exact distance, then slot. slots: (m,), no order needed."""
-    distances = exact(query, vectors, metric)[0]
+    """The k nearest of some slots to one query (dim,), by exact distance, then slot. slots: (m,), no order needed."""
+    distances = exact(query, vectors, metric)
     order = np.lexsort((slots, distances))[:k]
     return slots[order], distances[order]
 

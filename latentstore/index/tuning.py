@@ -87,7 +87,7 @@ def _shares(slots: Int64, queries: Float32, truth: Float64, vectors: Vectors, me
     """(q,) the share of the true k nearest among the slots found, by distance: an equal twin is no miss."""
     found = np.empty(len(queries))
     for at, (query, row) in enumerate(zip(queries, slots, strict=True)):
-        far = exact(query[None], vectors.gather(row[row >= 0]), metric)[0]
+        far = exact(query, vectors.gather(row[row >= 0]), metric)
         found[at] = np.count_nonzero(far <= truth[at] + 1e-9 * abs(truth[at]))
     return np.minimum(found, K) / K
 

@@ -128,10 +128,10 @@ class VectorView:
     def gather(self, slots: Int64) -> Float32:
         """(m, dim) float32 copy of the vectors in the given slots. Raises Corrupted when one is not as written."""
         if not self._all_checked:
-            fresh = slots[~self._checked[slots]]
-            if fresh.size:
-                self._check(_without_repeats(fresh))
-        return self._vectors[slots]
+            known = self._checked.take(slots)
+            if np.count_nonzero(known) < len(slots):
+                self._check(_without_repeats(slots[~known]))
+        return self._vectors.take(slots, axis=0)
 
     def block(self, start: int, stop: int) -> Float32:
         """(stop - start, dim) float32, read-only, no copy. Raises Corrupted when a slot is not as written."""

@@ -21,7 +21,7 @@ from latentstore.engine.core import CATALOG, Engine
 from latentstore.engine.recovery import index_path, open_engine
 from latentstore.engine.snapshot import Snapshot
 from latentstore.engine.verify import verify
-from latentstore.errors import AlreadyExists, Corrupted, StorageFailure
+from latentstore.errors import AlreadyExists, Corrupted, NotAStore, StorageFailure
 from latentstore.fileio import StoreLock, storage_errors, sync_file, sync_folder
 from latentstore.types import Report
 
@@ -40,6 +40,8 @@ def copy_store(store: Path, target: Path, engines: Mapping[str, Engine]) -> Path
 
 def restore(backup: Path, target: Path) -> Report:
     """A copy of a backup at `target`, which must not exist, verified before it gets that name. Raises Corrupted when it is damaged."""
+    if not lifecycle.is_store(backup):
+        raise NotAStore(f"{backup} is not a backup of a store (it has no {lifecycle.MARK}); name what backup wrote")
     lifecycle.check_format(backup)
     lock = StoreLock(backup / lifecycle.LOCK, exclusive=False)
     try:
@@ -116,8 +118,6 @@ def _copy_files(engine: Engine, snapshot: Snapshot, target: Path) -> None:
     stored = engine.catalog.state().indexes
     for name, view in snapshot.spaces.items():
         folder = target / "spaces" / name
-        folder.mkdir(parents=True)
-        shutil.copyfile(engine.space_folder(name) / "space.json", folder / "space.json")
         for path, width in view.vectors.files.widths():
             _copy_start(path, folder, view.vectors.n * width)
         if name in stored and index_path(engine, name, stored[name].seq).exists():

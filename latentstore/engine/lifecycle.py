@@ -118,22 +118,9 @@ def make_collection(store: Path, name: str, specs: Sequence[SpaceSpec]) -> None:
     catalog.checkpoint()
     catalog.close()
     outline.write(fresh, (), spaces)
-    for spec in specs:
-        _describe_space(fresh / "spaces" / spec.name, spec)
     with storage_errors(fresh):
         fresh.rename(store / name)
         sync_folder(store)
-
-
-def _describe_space(folder: Path, spec: SpaceSpec) -> None:
-    """The facts that a repair needs when the catalog is lost."""
-    with storage_errors(folder):
-        folder.mkdir(parents=True)
-        sync_folder(folder.parent)
-    write_sealed(
-        folder / "space.json",
-        {"encoder": spec.encoder, "fingerprint": spec.fingerprint, "metric": str(spec.metric), "dim": spec.dim},
-    )
 
 
 def drop_collection(store: Path, name: str) -> None:

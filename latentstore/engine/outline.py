@@ -1,7 +1,8 @@
 """outline.json: columns and spaces in their order, for a repair that has lost the catalog; records hold values by position only.
+Each space.json says the same of its own space, for one that has lost the outline too.
 
-Derived. It is written before the commit that changes columns or learns a dimension, so it never knows less than the
-catalog; a crash between leaves it knowing more, and the next open for writing brings it back.
+Derived. They are written before the commit that changes columns or learns a dimension, so they never know less than the
+catalog; a crash between leaves them knowing more, and the next open for writing brings them back.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from latentstore.fileio import read_sealed, write_sealed
+from latentstore.fileio import read_sealed, storage_errors, sync_folder, write_sealed
 from latentstore.storage.catalog import SpaceRow
 from latentstore.storage.columns import Column
 from latentstore.storage.kinds import ColumnType
 from latentstore.types import Metric
 
 OUTLINE = "outline.json"
+SPACE = "space.json"
 
 
 class Outline(NamedTuple):
@@ -25,8 +27,26 @@ class Outline(NamedTuple):
 
 
 def write(folder: Path, columns: Sequence[Column], spaces: Sequence[SpaceRow]) -> None:
-    """Raises StorageFailure."""
-    write_sealed(folder / OUTLINE, _plain(columns, spaces))
+    """Write anew what does not say this already. Raises StorageFailure."""
+    for path, plain in _wanted(folder, columns, spaces).items():
+        if _sealed(path) != plain:
+            with storage_errors(path):
+                if not path.parent.exists():
+                    path.parent.mkdir(parents=True)
+                    sync_folder(path.parent.parent)
+                    sync_folder(folder)
+            write_sealed(path, plain)
+
+
+def damaged(folder: Path, columns: Sequence[Column], spaces: Sequence[SpaceRow]) -> list[Path]:
+    """Those that are missing, damaged or of another collection; not those that a crash has left ahead of the catalog."""
+    wanted = _wanted(folder, columns, spaces)
+    return [path for path, plain in wanted.items() if not _alike(_sealed(path), plain)]
+
+
+def _alike(found: dict[str, Any] | None, plain: dict[str, Any]) -> bool:
+    lasting = [key for key in plain if key not in ("columns", "spaces", "dim")]
+    return found is not None and all(found.get(key) == plain[key] for key in lasting)
 
 
 def read(folder: Path) -> Outline | None:
@@ -39,14 +59,26 @@ def read(folder: Path) -> Outline | None:
         return None
 
 
-def refresh(folder: Path, columns: Sequence[Column], spaces: Sequence[SpaceRow]) -> None:
-    """Write it where it does not say this already."""
+def _wanted(folder: Path, columns: Sequence[Column], spaces: Sequence[SpaceRow]) -> dict[Path, dict[str, Any]]:
+    """Each file and what it should say, the outline last: it names the spaces."""
+    wanted = {folder / "spaces" / space.name / SPACE: _plain_space(space) for space in spaces}
+    return {**wanted, folder / OUTLINE: _plain(columns, spaces)}
+
+
+def _sealed(path: Path) -> dict[str, Any] | None:
     try:
-        if read_sealed(folder / OUTLINE) == _plain(columns, spaces):
-            return
+        return read_sealed(path)
     except (OSError, ValueError):
-        pass
-    write(folder, columns, spaces)
+        return None
+
+
+def _plain_space(space: SpaceRow) -> dict[str, Any]:
+    return {
+        "encoder": space.encoder,
+        "fingerprint": space.fingerprint,
+        "metric": str(space.metric),
+        "dim": space.dim,
+    }
 
 
 def _plain(columns: Sequence[Column], spaces: Sequence[SpaceRow]) -> dict[str, Any]:

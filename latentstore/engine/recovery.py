@@ -55,7 +55,7 @@ def refuse_lost_commits(folder: Path, state: State) -> None:
 def refresh_outline(folder: Path, snapshot: Snapshot) -> None:
     # It is derived, and a full disk must not keep anybody from opening a store to delete from it.
     with contextlib.suppress(StorageFailure):
-        outline.refresh(folder, snapshot.columns, [view.row for view in snapshot.spaces.values()])
+        outline.write(folder, snapshot.columns, [view.row for view in snapshot.spaces.values()])
 
 
 def load_snapshot(engine: Engine, before: Snapshot | None) -> Snapshot:
@@ -91,17 +91,39 @@ def _open_space(
     if not engine.read_only and space.dim:
         files.cut(space.slots)
     vectors = VectorView(files, space.slots)
+    _check_rows(vectors, state.next_row)
     live = None if live_rows is None else _live_slots(vectors, live_rows)
     count = vectors.n if live is None else bits.count(live)
+    if count < state.items:
+        _check_neighbours(vectors, np.ones(state.next_row, np.bool_) if live_rows is None else live_rows)
     index = before.spaces[space.name].index if before and space.name in before.spaces else _index(engine, state, space)
     return SpaceView(space, vectors, live, count, index)
 
 
-def _live_slots(vectors: VectorView, live_rows: Bool) -> np.ndarray[tuple[int], np.dtype[np.uint8]] | None:
+def _check_rows(vectors: VectorView, next_row: int) -> None:
     rows = vectors.rows
-    if rows.size and (int(rows.min()) < 0 or int(rows.max()) >= len(live_rows)):
-        raise Corrupted(f"{vectors.files.rows} names rows that never were; run 'latentstore repair'")
-    flags = live_rows[rows]
+    if rows.size and (rows[0] < 0 or rows[-1] >= next_row or not bool((rows[1:] > rows[:-1]).all())):
+        raise Corrupted(
+            f"{vectors.files.rows} does not hold the rows that were written: they no longer ascend, or never were; "
+            "'latentstore repair' finds them again"
+        )
+
+
+def _check_neighbours(vectors: VectorView, live_rows: Bool) -> None:
+    """A live item without a vector here was given none, or its row is damaged: then a slot beside its place is.
+
+    Rows ascend, so where the slots on both sides of that place hold their checksums, no slot ever was between them.
+    """
+    absent = live_rows.copy()
+    absent[vectors.rows] = False
+    places = np.searchsorted(vectors.rows, np.flatnonzero(absent))
+    vectors.gather(
+        np.unique(np.clip(np.concatenate([places - 1, places]), 0, vectors.n - 1)) if vectors.n else places[:0]
+    )
+
+
+def _live_slots(vectors: VectorView, live_rows: Bool) -> np.ndarray[tuple[int], np.dtype[np.uint8]] | None:
+    flags = live_rows[vectors.rows]
     return None if flags.all() else bits.pack(flags)
 
 

@@ -15,11 +15,12 @@ from latentstore.engine.core import CATALOG, Engine
 from latentstore.engine.mend import mend_space
 from latentstore.engine.recovery import open_engine, rebuild_records, refuse_lost_commits, sweep
 from latentstore.engine.salvage import rebuild_catalog
-from latentstore.engine.verify import verify
+from latentstore.engine.verify import unfound, verify
 from latentstore.errors import Corrupted, NotAStore, StorageFailure, StoreNotFound
 from latentstore.fileio import StoreLock
 from latentstore.index import base
 from latentstore.storage.catalog import Catalog
+from latentstore.storage.mark import MARK, mark_damaged
 from latentstore.types import Report
 
 
@@ -99,7 +100,7 @@ def _damage_of_catalog(folder: Path) -> str | None:
         state = catalog.state()
         refuse_lost_commits(folder, state)
         ids = [record.id for record in catalog.records(state.columns)]
-        if len(ids) != state.items or any(not catalog.rows_of([name])[1] for name in ids[:1] + ids[-1:]):
+        if len(ids) != state.items or unfound(catalog, ids):
             return f"{catalog.path} does not hold the {state.items} items that it counts"
         for space in state.spaces:
             catalog.batches(space.name)
@@ -119,6 +120,10 @@ def _mend_spaces(folder: Path, report: Report) -> None:
         if report.mended:
             # Deleted items would come back from the records, were the catalog lost later.
             rebuild_records(Engine(folder, catalog, memory_budget=0), catalog.state())
+        state = catalog.state()
+        told = [path.name for path in outline.damaged(folder, state.columns, state.spaces)]
+        told += [MARK] if mark_damaged(folder) else []
+        report.mended.extend(f"{name}: written anew" for name in told)  # opening does it
     finally:
         catalog.close()
 

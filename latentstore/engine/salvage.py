@@ -152,7 +152,7 @@ def _from_spaces(folder: Path, report: Report) -> Outline:
 
 def _space(home: Path, report: Report) -> SpaceRow:
     try:
-        found = read_sealed(home / "space.json")
+        found = read_sealed(home / outline.SPACE)
         return SpaceRow(home.name, found["encoder"], found["fingerprint"], Metric(found["metric"]), found["dim"], 0, 0)
     except (OSError, ValueError, KeyError):
         report.problems.append(

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
+from latentstore.engine import outline
 from latentstore.engine.core import Engine
 from latentstore.engine.recovery import index_path
 from latentstore.engine.snapshot import Snapshot, SpaceView
 from latentstore.errors import Corrupted, LatentstoreError
 from latentstore.index import base
-from latentstore.storage.records import encode
+from latentstore.storage.catalog import Catalog
+from latentstore.storage.mark import MARK, mark_damaged
+from latentstore.storage.records import encode, unreadable
 from latentstore.storage.vectors import VectorView, batch_sum
 from latentstore.types import Int64, Report
 
 _STEP = 8192  # slots read at a time
+_LOOKUPS = 2048  # ids looked up one by one: enough to touch each block of the index on ids
+_TOGETHER = 16  # of them in one query; DuckDB answers longer ones without its index
 _SHOWN = 5  # of each kind of problem, the first few are named
 
 
@@ -29,16 +34,21 @@ def verify(engine: Engine) -> Report:
             return report
         for name, view in snapshot.spaces.items():
             _check_space(engine, name, view, live, report)
+        _check_means_of_repair(engine, snapshot, report)
     return report
 
 
 def _check_records(engine: Engine, snapshot: Snapshot, report: Report) -> Int64:
     """Every item of the catalog beside its derived record. Returns the live rows."""
-    rows, bad = [], 0
+    rows, ids, bad = [], [], 0
     for record in engine.catalog.records(snapshot.columns, f"row < {snapshot.next_row}"):
         rows.append(record.row)
+        ids.append(record.id)
         bad += not _same_record(snapshot, record.row, encode(record))
     report.checked["items"] = len(rows)
+    lost = unfound(engine.catalog, ids) if engine.catalog.state().seq == snapshot.seq else []
+    if lost:
+        report.problems.append(f"the catalog does not find {len(lost)} of its ids again, the first is {lost[0]!r}")
     if bad:
         report.problems.append(
             f"{bad} records of what hits show are damaged or differ from the catalog; repair rebuilds them"
@@ -46,6 +56,14 @@ def _check_records(engine: Engine, snapshot: Snapshot, report: Report) -> Int64:
     if len(rows) != snapshot.items and engine.catalog.state().seq == snapshot.seq:
         report.problems.append(f"the catalog holds {len(rows)} items where its count says {snapshot.items}")
     return np.array(rows, dtype=np.int64)
+
+
+def unfound(catalog: Catalog, ids: list[str]) -> list[str]:
+    """Those of the ids that the catalog's index does not find; of many, a few thousand are tried. Raises Corrupted."""
+    step = max(1, len(ids) // _LOOKUPS)
+    asked = sorted(ids)[::step] + ids[-1:]
+    parts = [asked[at : at + _TOGETHER] for at in range(0, len(asked), _TOGETHER)]
+    return [name for part in parts for held in [catalog.rows_of(part)[1]] for name in part if name not in held]
 
 
 def _same_record(snapshot: Snapshot, row: int, expected: bytes) -> bool:
@@ -83,6 +101,22 @@ def damaged_slots(vectors: VectorView) -> Int64:
     """(m,) int64: the slots whose bytes are not what was written."""
     parts = [vectors.damaged(at, min(at + _STEP, vectors.n)) for at in range(0, vectors.n, _STEP)]
     return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+
+def _check_means_of_repair(engine: Engine, snapshot: Snapshot, report: Report) -> None:
+    """What nobody reads until the catalog is lost: the records as a log, the mark, the outline."""
+    records = snapshot.records
+    gap = unreadable(records.files.bodies, records.size)
+    if gap:
+        report.problems.append(f"{gap} bytes of {records.files.bodies.name} are no record; repair writes it anew")
+    spaces = [view.row for view in snapshot.spaces.values()]
+    wrong = [path.name for path in outline.damaged(engine.folder, snapshot.columns, spaces)]
+    if mark_damaged(engine.folder):
+        wrong.append(MARK)
+    if wrong:
+        report.problems.append(
+            f"{', '.join(wrong)}: not what was written; opening the store for writing, or repair, writes it anew"
+        )
 
 
 def _check_index(engine: Engine, name: str, view: SpaceView, report: Report) -> None:

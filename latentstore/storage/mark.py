@@ -60,3 +60,8 @@ def read_mark(folder: Path) -> Mark | None:
     if len(found) != _SIZE or zlib.crc32(found[:-4]).to_bytes(4, "little") != found[-4:]:
         return None
     return Mark(*_BODY.unpack(found[:-4]))
+
+
+def mark_damaged(folder: Path) -> bool:
+    """Whether there is one, and it is not what was written."""
+    return (folder / MARK).exists() and read_mark(folder) is None

@@ -206,6 +206,13 @@ def scan(path: Path) -> Iterator[Entry]:
         at = found.stop if found else at + 1
 
 
+def unreadable(path: Path, size: int) -> int:
+    """How many of the first `size` bytes belong to no entry that a scan can read."""
+    if not size:
+        return 0
+    return size - sum(entry.stop - entry.start for entry in scan(path) if entry.stop <= size)
+
+
 def _entry(data: bytes, at: int) -> Entry | None:
     crc, row, length, name = _HEADER.unpack_from(data, at)
     stop = at + _HEADER.size + length

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import threading
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from latentstore.cli.output import Format, FormatOption, emit, note, one_line
+from latentstore.cli.output import Format, FormatOption, counted, emit, note, one_line, say
 from latentstore.cli.progress import Progress as Bar
 from latentstore.cli.progress import duration
 from latentstore.cli.stores import CollectionOption
@@ -29,7 +30,7 @@ def ingest_command(
         Path, typer.Argument(metavar="STORE", help="The store's directory, made when missing.", show_default=False)
     ],
     sources: Annotated[
-        list[str], typer.Argument(metavar="SOURCE...", help="Folders and files to read.", show_default=False)
+        list[str], typer.Argument(metavar="SOURCE", help="Folders and files to read.", show_default=False)
     ],
     text_column: Annotated[str, typer.Option(metavar="NAME", help="Tables: the column to encode.")] = "text",
     id_column: Annotated[
@@ -71,8 +72,10 @@ def ingest_command(
             store, sources, collection=collection_name, encoder=encoder, options=options, progress=tell, stop=stop
         )
     _report(result, form)
+    if form is Format.TABLE and result.added and not result.stopped:
+        note(f'now try: latentstore search {shlex.quote(str(store))} "what to look for, in your own words"')
     if result.stopped:
-        note("stopped after a whole batch; give the same command again to go on")
+        note("stopped after a whole batch, which is safe; give the same command again to go on")
         raise typer.Exit(INTERRUPTED)
     if result.bad and not result.passages:
         raise typer.Exit(1)
@@ -97,8 +100,9 @@ def stopping() -> Iterator[threading.Event]:
 
 def _pace(progress: Progress) -> str:
     rate = progress.passages / progress.seconds if progress.seconds else 0
-    bad = f", {progress.problems:,} problems" if progress.problems else ""
-    return f"{progress.files:,} files, {progress.passages:,} passages, {rate:,.0f}/s{bad}"
+    bad = f", {counted(progress.problems, 'problem')}" if progress.problems else ""
+    last = ", bringing the index up to date" if progress.done >= progress.total else ""
+    return f"{counted(progress.files, 'file')}, {counted(progress.passages, 'passage')}, {rate:,.0f}/s{bad}{last}"
 
 
 def _report(result: Result, form: Format) -> None:
@@ -107,6 +111,8 @@ def _report(result: Result, form: Format) -> None:
         note(f"not read: {problem.source}: {one_line(problem.reason)}")
     if result.bad > SHOWN_PROBLEMS:
         note(f"and {result.bad - SHOWN_PROBLEMS:,} more; --format json lists them")
+    if not result.files and not result.passages and not result.bad:
+        note("nothing to read was found there")
     if result.ignored:
         endings = sorted(result.ignored.items(), key=lambda pair: (-pair[1], pair[0]))
         note(f"passed over, of kinds not read: {', '.join(f'{count:,} {ending}' for ending, count in endings)}")
@@ -126,5 +132,6 @@ def _summary(result: Result) -> None:
         "removed": result.removed,
     }
     told = ", ".join(f"{count:,} {word}" for word, count in parts.items() if count) or "nothing new"
-    line = f"{result.files:,} files, {result.passages:,} passages ({told}), {result.bad:,} problems"
-    typer.echo(f"{line}, {duration(result.seconds)}, collection {result.collection!r}")
+    bad = f", {counted(result.bad, 'problem')}" if result.bad else ""
+    line = f"{counted(result.files, 'file')}, {counted(result.passages, 'passage')} ({told}){bad}"
+    say(f"{line}, {duration(result.seconds)}, collection {result.collection!r}")

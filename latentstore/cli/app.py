@@ -51,6 +51,14 @@ class Commands(TyperGroup):
             known = self.commands[cmd_name] = _as_command(cmd_name, target)
         return known
 
+    def invoke(self, ctx: Any) -> Any:
+        # typer makes an exit status of Ctrl-C, which a command may also choose after telling its own story.
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            note("interrupted; what was committed before is safe")
+            raise
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if self.get_command(ctx, args[0]) is None:
             near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
@@ -132,7 +140,7 @@ def run(arguments: list[str]) -> int:
         status = build().main(arguments, prog_name="latentstore", standalone_mode=False)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        status = INTERRUPTED
+        return INTERRUPTED
     except (BrokenPipeError, SystemExit) as gone:
         status = _hang_up(gone)
     except typer.TyperException as wrong:
@@ -140,8 +148,6 @@ def run(arguments: list[str]) -> int:
     except (LatentstoreError, OSError) as failure:
         note(f"error: {one_line(str(failure))}")
         return 1
-    if status == INTERRUPTED:
-        note("interrupted; what was committed before is safe")
     return status if isinstance(status, int) else 0
 
 
@@ -157,13 +163,17 @@ def _usage(wrong: Any) -> int:
     message = wrong.format_message().replace("Value error, ", "")
     context = getattr(wrong, "ctx", None)
     if message and context is not None:
-        note(f"error: {one_line(message)} Try: {context.command_path} --help")
+        stop = "" if message.endswith((".", "?", "!")) else "."
+        note(f"error: {one_line(message)}{stop} Try: {context.command_path} --help")
     elif message:
         note(f"error: {one_line(message)}")
     return int(wrong.exit_code)
 
 
 def _prepare_streams() -> None:
+    # A closed stream is None in Python; what is written to it is nobody's loss.
+    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     # A terminal that cannot show a letter shows its code: results are never lost to an encoding.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from latentstore.cli.output import Format, FormatOption, emit, note
+from latentstore.cli.output import Format, FormatOption, counted, emit, note, say
 from latentstore.cli.progress import Progress
 from latentstore.cli.stores import CollectionOption, StoreArgument, choose, opened
 
@@ -18,12 +18,10 @@ def verify(store: StoreArgument, form: FormatOption = Format.TABLE) -> None:
     with opened(store) as open_store:
         report = open_store.verify()
     rows = [{"problem": problem} for problem in report.problems]
-    if rows or form is not Format.TABLE:
-        emit(rows, ["problem"], form)
+    _outcome(rows, ["problem"], form, f"{store} is whole" if report.ok else None)
     if not report.ok:
-        note(f"error: {len(rows)} {'problem' if len(rows) == 1 else 'problems'}; try: latentstore repair {store}")
+        note(f"error: {counted(len(rows), 'problem')}; try: latentstore repair {store}")
         raise typer.Exit(1)
-    note(f"{store} is whole")
 
 
 def repair(store: StoreArgument, form: FormatOption = Format.TABLE) -> None:
@@ -37,12 +35,11 @@ def repair(store: StoreArgument, form: FormatOption = Format.TABLE) -> None:
     report = latentstore.repair(store)
     told = {"mended": report.mended, "lost": report.lost, "not mended": report.problems}
     rows = [{"outcome": outcome, "what": line} for outcome, lines in told.items() for line in lines]
-    if rows or form is not Format.TABLE:
-        emit(rows, ["outcome", "what"], form)
+    lost = f"; lost: {counted(len(report.lost), 'item')}" if report.lost else ""
+    _outcome(rows, ["outcome", "what"], form, f"{store} is whole{lost}" if report.ok else None)
     if not report.ok:
-        note(f"error: {store} could not be mended wholly")
+        note(f"error: {store} could not be mended wholly; a backup comes back with: latentstore restore")
         raise typer.Exit(1)
-    note(f"{store} is whole" + (f"; {len(report.lost):,} items are lost" if report.lost else ""))
 
 
 def optimize(store: StoreArgument, collection_name: CollectionOption = None) -> None:
@@ -55,4 +52,12 @@ def optimize(store: StoreArgument, collection_name: CollectionOption = None) -> 
         names = open_store.collections() if collection_name is None else [collection_name]
         for name in names:
             choose(open_store, name).optimize(lambda step, share: progress.update(share, 1.0, step))
-    note(f"{store} is up to date")
+    say(f"{store} is up to date")
+
+
+def _outcome(rows: list[dict[str, str]], columns: list[str], form: Format, verdict: str | None) -> None:
+    """Rows for machines; for people the rows, if any, and then the verdict, if it is good."""
+    if rows or form is not Format.TABLE:
+        emit(rows, columns, form)
+    if verdict is not None and form is Format.TABLE:
+        say(verdict)

@@ -6,7 +6,6 @@ import os
 import shlex
 import sys
 import tempfile
-import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from latentstore.cli.output import console, new_table, note, printable
+from latentstore.cli.output import console, counted, new_table, note, printable, short
 from latentstore.cli.progress import Progress, duration
 from latentstore.errors import AlreadyExists
 
@@ -26,12 +25,12 @@ BATCH = 512
 ANSWERS = 3
 SHOWN = 200  # characters of an answer
 QUESTIONS = (
-    "pick a random element from a list",
-    "How can I run another program and capture its output?",
-    "remember the results of a slow function",
-    "temporary file that deletes itself",
+    "How do I pick a random element from a list?",
+    "How do I cache the results of a slow function?",
+    "a temporary folder that deletes itself",
+    "How can I run another program and read its output?",
     "Why do default arguments keep their values between calls?",
-    "which weekday is a date?",
+    "What does yield do?",
 )
 
 
@@ -55,7 +54,7 @@ def demo(
         _fill(docs, place)
         for question in QUESTIONS:
             _answer(question, list(docs.search(question, k=ANSWERS)))
-    _what_next(place)
+        _what_next(place, len(docs))
 
 
 def _writable(store: Path) -> Path:
@@ -77,15 +76,19 @@ def _collection(store: Store, place: Path, encoder: str, fresh: bool) -> Collect
 
 
 def _fill(docs: Collection, place: Path) -> None:
-    """Add what is missing: all of it, the rest of an interrupted run, or nothing."""
+    """Add what is missing or has changed, drop what is gone: all of it, the rest of an interrupted run, or nothing."""
     from latentstore.cli.pydocs import collect
 
     note(f"collecting the documentation of Python {sys.version.split()[0]}")
     items = collect()
-    held = {row["id"] for row in docs.sql("select id from items")}
-    missing = [item for item in items if item.id not in held]
+    held = {row["id"]: row["text"] for row in docs.sql("select id, text from items")}
+    missing = [item for item in items if item.text != held.get(item.id or "")]
+    gone = held.keys() - {item.id for item in items}
     if held:
-        note(f"{place} has {len(held):,} of {len(items):,} passages from an earlier run (--fresh makes them anew)")
+        there = len(items) - len(missing)
+        note(f"{place} has {there:,} of {len(items):,} passages from an earlier run (--fresh makes them anew)")
+    if gone:
+        docs.delete(ids=sorted(gone))
     if missing:
         _add(docs, missing, place)
 
@@ -95,7 +98,7 @@ def _add(docs: Collection, items: Sequence[Item], place: Path) -> None:
     began = time.monotonic()
     with Progress("encoding") as progress:
         for at in range(0, len(items), BATCH):
-            docs.add(items[at : at + BATCH])
+            docs.add(items[at : at + BATCH], on_conflict="replace")
             done = min(at + BATCH, len(items))
             progress.update(done, len(items), f"{done / (time.monotonic() - began):,.0f} passages/s")
     docs.optimize()
@@ -106,28 +109,30 @@ def _answer(question: str, hits: list[Hit]) -> None:
     from rich.text import Text
 
     grid = new_table()
-    grid.expand = True
-    grid.show_header = False
-    grid.add_column(justify="right", no_wrap=True)
-    grid.add_column(ratio=1, overflow="fold", style="bold")
-    grid.add_column(ratio=3)
+    grid.add_column("score", justify="right", no_wrap=True)
+    grid.add_column(Text(question), overflow="fold")
     for hit in hits:
-        text = (hit.text or "").partition(": ")[2]
-        short = printable(textwrap.shorten(text, SHOWN, placeholder=" …"))
-        grid.add_row(f"{hit.score:.2f}", Text(str(hit.metadata["name"])), Text(short))
+        name, _, text = (hit.text or "").partition(": ")
+        told = Text(printable(name), style="bold")
+        told.append(f"\n{short(text, SHOWN)}", style="not bold")
+        grid.add_row(f"{hit.score:.2f}", told)
     out = console()
-    out.print(Text(f"\n{question}", style="bold cyan"))
+    out.print()
     out.print(grid)
 
 
-def _what_next(place: Path) -> None:
+def _what_next(place: Path, count: int) -> None:
     name = shlex.quote(str(place))
+    told = (
+        f"These answers came from {counted(count, 'passage')} in {place.resolve()}, by meaning, not by words. Now try:"
+    )
     commands = (
         f'latentstore search {name} "how do I sort by two keys?" -k 3',
         f'latentstore search {name} "wait for a thread" --where "module = \'threading\'"',
         f"latentstore similar {name} functools.lru_cache",
         f'latentstore sql {name} "select kind, count(*) n from items group by kind order by n desc"',
-        "latentstore ingest my.latent ~/notes",
+        "latentstore ingest my.latent ~/notes   # your own texts; then: latentstore search my.latent …",
+        f"rm -r {name}   # when you have seen enough",
     )
     out = console()
-    out.print("\nNow try:\n" + "\n".join(f"  {command}" for command in commands), soft_wrap=True)
+    out.print("\n".join(["", told, *(f"  {command}" for command in commands)]), soft_wrap=True)

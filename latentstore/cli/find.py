@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from latentstore.types import Hits
 
 CountOption = Annotated[int, typer.Option("-k", min=1, help="How many hits.")]
-WhereOption = Annotated[str | None, typer.Option(metavar="EXPR", help="Only items for which this SQL condition holds.")]
+WhereOption = Annotated[
+    str | None, typer.Option(metavar="EXPR", help="Only where this SQL condition over metadata holds.")
+]
 ColumnsOption = Annotated[
     str | None, typer.Option(metavar="A,B", help="Which metadata to show, by name. All when absent.")
 ]
@@ -40,8 +42,11 @@ def search(
 
     Examples:
       latentstore search pile.latent "how do plants eat light?"
-      latentstore search pile.latent "rent" -k 5 --where "year > 2000 and lang = 'en'" --format jsonl
+      latentstore search pile.latent "rent" -k 5 --where "line > 10"
+      latentstore search pile.latent "rent" --format jsonl
     """
+    if not query.strip():
+        raise typer.BadParameter("is empty; say in words what to look for.", param_hint="QUERY")
     chosen = _split(columns)
     with collection(store, collection_name) as docs:
         found = docs.search(query, k=k, where=where, exact=exact, recall=recall, columns=chosen, explain=explain)
@@ -60,7 +65,7 @@ def similar(
     """Find the neighbours of an item, itself left out.
 
     Example:
-      latentstore similar pile.latent "/home/me/notes/rent.md#0" -k 5
+      latentstore similar pile.latent "/home/me/notes/rent.md#1" -k 5
     """
     with collection(store, collection_name) as docs:
         chosen = _split(columns)

@@ -3,14 +3,14 @@ other formats have everything whole."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from latentstore.cli.output import Format, console, emit_data, new_table, note, one_line, printable, shown
+from latentstore.cli.output import Format, console, emit_data, new_table, note, one_line, printable, short, shown
 from latentstore.types import Hit, PlanStep
 
 PASSAGE = 320  # characters of a passage that a table shows
+FACT = 80  # characters of a piece of metadata
 PLACE = frozenset({"start", "end", "part", "line", "record"})  # said in the place of a hit, not again below it
 
 
@@ -56,37 +56,34 @@ def _table(hits: Sequence[Hit], columns: list[str] | None) -> None:
     from rich.text import Text
 
     grid = new_table()
-    grid.expand = True
     grid.add_column("score", justify="right", no_wrap=True)
-    grid.add_column("passage", ratio=3)
-    grid.add_column("where", ratio=2, overflow="fold")
+    grid.add_column("passage, and where it stands", overflow="fold")
     for number, hit in enumerate(hits):
         if number:
-            grid.add_row()  # a blank line keeps wrapped passages apart
-        where = Text(place(hit))
-        for line in facts(hit, columns):
-            where.append(f"\n{line}", style="dim")
-        grid.add_row(f"{hit.score:.3f}", Text(passage(hit.text)), where)
+            grid.add_row()  # a blank line keeps hits apart
+        told = Text(short(hit.text or "", PASSAGE))
+        told.append(("\n" if told else "") + " · ".join([*place(hit), *facts(hit, columns)]), style="dim")
+        grid.add_row(f"{hit.score:.3f}", told)
     console().print(grid)
 
 
-def passage(text: str | None) -> str:
-    """The start of a text on one line, cut at a word with an ellipsis."""
-    return textwrap.shorten(printable(one_line(text or "")), PASSAGE, placeholder=" …")
-
-
-def place(hit: Hit) -> str:
-    """Where a hit stands: its id, which `similar` takes, after its uri when the id does not say it; then the line."""
-    at = hit.id if hit.uri is None or hit.id.startswith(hit.uri) else f"{hit.uri}\nid {hit.id}"
+def place(hit: Hit) -> Iterator[str]:
+    """Where a hit stands: its id, which `similar` takes, after its uri when the id does not say it; then the place there."""
+    if hit.uri is not None and not hit.id.startswith(hit.uri):
+        yield printable(hit.uri)
+        yield f"id {printable(hit.id)}"
+    else:
+        yield printable(hit.id)
     for key in ("line", "record"):
         if hit.metadata.get(key) is not None:
-            at += f"\n{key} {hit.metadata[key]}"
-    return printable(at)
+            yield f"{key} {shown(hit.metadata[key])}"
+    if hit.metadata.get("start") is not None and hit.metadata.get("end") is not None:
+        yield f"characters {shown(hit.metadata['start'])}-{shown(hit.metadata['end'])}"
 
 
 def facts(hit: Hit, columns: list[str] | None) -> Iterator[str]:
-    """A line for each known piece of metadata; those in `columns` even where the place says them."""
+    """Each known piece of metadata; those in `columns` even where the place says them."""
     keys = columns if columns is not None else [key for key in hit.metadata if key not in PLACE]
     for key in keys:
         if hit.metadata.get(key) is not None:
-            yield f"{key}: {textwrap.shorten(one_line(shown(hit.metadata[key])), 120, placeholder=' …')}"
+            yield f"{printable(one_line(key))}: {short(shown(hit.metadata[key]), FACT)}"

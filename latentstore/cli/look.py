@@ -7,7 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from latentstore.cli.output import Format, FormatOption, Row, console, emit, emit_data, new_table, note, shown
+from latentstore.cli.output import (
+    Format,
+    FormatOption,
+    Row,
+    console,
+    counted,
+    emit,
+    emit_data,
+    new_table,
+    note,
+    one_line,
+)
 from latentstore.cli.stores import CollectionOption, StoreArgument, choose, collection, opened
 
 
@@ -38,21 +49,49 @@ def _sheet(row: Row) -> None:
     grid.show_header = False
     grid.add_column(no_wrap=True, style="bold")
     grid.add_column(overflow="fold")
-    for fact, value in _facts(row, ""):
+    for fact, value in _facts(row):
         grid.add_row(Text(fact), Text(value))
     console().print(grid)
 
 
-def _facts(value: Row, prefix: str) -> Iterator[tuple[str, str]]:
-    for key, inner in value.items():
-        name = f"{prefix}{key}"
-        if isinstance(inner, dict) and inner:
-            yield from _facts(inner, f"{name} · ")
-        elif isinstance(inner, list) and inner and all(isinstance(one, dict) for one in inner):
-            for one in inner:
-                yield from _facts(one, f"{prefix}{next(iter(one.values()))} · ")
-        else:
-            yield name, f"{inner:,}" if type(inner) is int else shown(inner)
+def _facts(row: Row) -> Iterator[tuple[str, str]]:
+    yield "collection", row["collection"]
+    yield "items", f"{row['items']:,}"
+    yield "on disk", size(row["bytes"])
+    yield "metadata", ", ".join(f"{name} {kind}" for name, kind in row["columns"].items()) or "none"
+    for space in row["spaces"]:
+        yield f"space {space['space']}", _space(space)
+        yield "  index", _index(space["index"])
+    for told in row["notes"]:
+        yield "note", one_line(str(told))
+
+
+def _space(space: Row) -> str:
+    dead = f" and {space['dead']:,} deleted, which optimize clears away" if space["dead"] else ""
+    kind = f"of {space['dim']} dimensions, {space['metric']}" if space["dim"] else f"{space['metric']}"
+    encoder = f"encoder {space['encoder']}" if space["encoder"] else "from elsewhere"
+    return f"{counted(space['vectors'], 'vector')}{dead}, {kind}, {encoder}"
+
+
+def _index(index: Row) -> str:
+    if index["kind"] == "exact":
+        return "none needed yet: each query is compared with every vector"
+    reached = ", ".join(
+        f"{target} → {found['measured'] if found else 'exact search'}" for target, found in index["recall"].items()
+    )
+    rest = f", {index['searched_exactly']:,} newer ones are searched exactly" if index["searched_exactly"] else ""
+    return (
+        f"{index['kind']}, {index['compression']}, covers {index['covered']:,}{rest}, {size(index['bytes'])}; "
+        f"recall asked → measured: {reached}"
+    )
+
+
+def size(count: int) -> str:
+    """'812 bytes', '1.6 MB'."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            return f"{count / factor:,.1f} {unit}"
+    return counted(count, "byte")
 
 
 def sql(
@@ -65,7 +104,8 @@ def sql(
 
     Examples:
       latentstore sql pile.latent "select count(*) from items"
-      latentstore sql pile.latent "select year, count(*) n from items group by year order by n desc" --format csv
+      latentstore sql pile.latent "select uri, count(*) n from items group by uri"
+      latentstore sql pile.latent "select id, text from items" --format csv
     """
     with collection(store, collection_name) as docs:
         rows = docs.sql(query)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from latentstore.cli.output import note
+from latentstore.cli.output import counted, note, say
 from latentstore.cli.stores import CollectionOption, StoreArgument, chosen_name, collection, opened
 from latentstore.types import OnConflict
 
@@ -25,7 +25,7 @@ def export(store: StoreArgument, file: ParquetOut, collection_name: CollectionOp
       latentstore export pile.latent docs.parquet
     """
     with collection(store, collection_name) as docs:
-        note(f"wrote {docs.export_parquet(file):,} items to {file}")
+        say(f"wrote {counted(docs.export_parquet(file), 'item')} to {file}")
 
 
 def import_(
@@ -51,7 +51,7 @@ def import_(
         docs = open_store.get_or_create(name, **made_for)
         count = docs.import_parquet(file, on_conflict=on_conflict)
         docs.optimize()
-    note(f"read {count:,} items from {file} into collection {name!r} of {store}")
+    say(f"read {counted(count, 'item')} from {file} into collection {name!r} of {store}")
 
 
 def backup(
@@ -60,14 +60,17 @@ def backup(
         Path, typer.Argument(metavar="BACKUP", help="A directory that does not exist yet.", show_default=False)
     ],
 ) -> None:
-    """Make a consistent copy of a store, also while another process uses it.
+    """Make a consistent copy of a store, also while others search it.
+
+    A process that writes can make one itself, in Python: store.backup(PATH).
 
     Example:
-      latentstore backup pile.latent /mnt/disk/pile-2026-11-24
+      latentstore backup pile.latent pile.backup
     """
     with opened(store) as open_store:
         open_store.backup(backup_path)
-    note(f"backup of {store} is in {backup_path}; bring it back with: latentstore restore {backup_path} NEW.latent")
+    say(f"a copy of {store} is in {backup_path}")
+    note(f"bring it back with: latentstore restore {backup_path} NEW.latent")
 
 
 def restore(
@@ -80,9 +83,9 @@ def restore(
     """Make a store from a backup; every file is compared with its checksum.
 
     Example:
-      latentstore restore /mnt/disk/pile-2026-11-24 pile.latent
+      latentstore restore pile.backup restored.latent
     """
     import latentstore
 
     latentstore.restore(backup_path, store)
-    note(f"{store} is back")
+    say(f"{store} is back, and whole")

@@ -34,12 +34,23 @@ class Format(StrEnum):
 FormatOption = Annotated[Format, typer.Option("--format", help="How rows are printed.")]
 
 PIPED_WIDTH = 120  # columns of a table that no terminal measures
+CELL = 320  # characters of a value that a table shows
 
 
 def note(line: str) -> None:
     """One line on standard error, for people."""
     sys.stderr.write(f"{printable(line)}\n")
     sys.stderr.flush()
+
+
+def say(line: str) -> None:
+    """One line on standard output: the outcome of a command that has no rows to print."""
+    sys.stdout.write(f"{printable(line)}\n")
+
+
+def counted(count: int, noun: str) -> str:
+    """'1 item', '2,000 items'."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def one_line(text: str) -> str:
@@ -126,8 +137,17 @@ def shown(value: Any) -> str:
     return printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
+def short(text: str, longest: int) -> str:
+    """The text on one line, cut at a word, with an ellipsis where it is longer."""
+    line = printable(one_line(text))
+    if len(line) <= longest:
+        return line
+    cut = line.rfind(" ", longest // 2, longest - 1)
+    return f"{line[: cut if cut > 0 else longest - 2]} …"
+
+
 def table(rows: Iterable[Row], columns: Sequence[str]) -> None:
-    """Print rows as a table that wraps to the terminal's width; numbers stand on the right."""
+    """Print rows as a table that wraps to the terminal's width; numbers stand on the right, long cells are cut."""
     from rich.text import Text
 
     rows = list(rows)
@@ -135,9 +155,12 @@ def table(rows: Iterable[Row], columns: Sequence[str]) -> None:
     for column in columns:
         numbers = all(isinstance(row.get(column), int | float | None) for row in rows)
         grid.add_column(Text(column), justify="right" if numbers else "left", overflow="fold")
-    for row in rows:
-        grid.add_row(*(Text(shown(row.get(column))) for column in columns))
+    whole = [[one_line(shown(row.get(column))) for column in columns] for row in rows]
+    for cells in whole:
+        grid.add_row(*(Text(short(cell, CELL)) for cell in cells))
     console().print(grid)
+    if any(len(cell) > CELL for cells in whole for cell in cells):
+        note("long values are cut at …; --format json, jsonl or csv has them whole")
 
 
 def new_table() -> Any:

@@ -81,10 +81,37 @@ _PASSED_OVER = frozenset(
         "xmlrpc",
     }
 )
-_LIVE = ("builtins", "itertools", "math", "time", "sys", "os", "collections", "functools", "operator", "zlib", "array")
+_LIVE = (
+    "builtins",
+    "itertools",
+    "math",
+    "time",
+    "datetime",
+    "decimal",
+    "io",
+    "sys",
+    "os",
+    "re",
+    "csv",
+    "sqlite3",
+    "collections",
+    "functools",
+    "operator",
+    "struct",
+    "hashlib",
+    "zlib",
+    "array",
+)
 _FIRST = ("dict", "float", "int", "list", "set", "str", "tuple")
 _PARTS = {"topic": 1000, "module": 2}
-_NAMED = {"posixpath": "os.path"}
+# As people write them: what a package takes from its parts, and the hidden instance that `random.choice` belongs to.
+_NAMED = (
+    (r"^posixpath", "os.path"),
+    (r"^random\.Random\.", "random."),
+    (r"^asyncio\.[a-z_]+\.", "asyncio."),
+    (r"^json\.(de|en)coder\.", "json."),
+    (r"^unittest\.(?!mock)[a-z_]+\.", "unittest."),
+)
 _PARAGRAPH = re.compile(r"\n\s*\n")
 _MARKUP = re.compile(r"[*=~^#\"-]{4,}")
 
@@ -105,16 +132,25 @@ def collect() -> list[Item]:
     passages: dict[str, Item] = {}
     said: set[str] = set()
     for doc in [*_topics(), *_live(), *_parsed()]:
+        named = _written(doc.name)
         for part, text in enumerate(_cut(doc, said), 1):
-            name = doc.name if part == 1 else f"{doc.name}#{part}"
-            metadata = {"module": doc.module, "kind": doc.kind, "name": doc.name}
-            passages.setdefault(name, Item(name, f"{doc.name}{doc.signature}: {text}", doc.name, metadata))
+            name = named if part == 1 else f"{named}#{part}"
+            metadata = {"module": doc.module, "kind": doc.kind, "name": named}
+            passages.setdefault(name, Item(name, f"{named}{doc.signature}: {text}", named, metadata))
     return list(passages.values())
+
+
+def _written(name: str) -> str:
+    for pattern, instead in _NAMED:
+        name = re.sub(pattern, instead, name)
+    return name
 
 
 def _cut(doc: _Doc, said: set[str]) -> list[str]:
     """Passages of one docstring: all of a topic, the start of anything else. said: what came before, left out here."""
-    paragraphs = _PARAGRAPH.split(doc.text)
+    paragraphs = [one for one in _PARAGRAPH.split(doc.text) if "::=" not in one]  # grammar answers no question
+    if len(paragraphs) > 1 and _only_calls(paragraphs[0], doc.name):
+        del paragraphs[0]
     if doc.kind != "topic":
         paragraphs = [] if _repeats(doc.text, said) else paragraphs
     else:
@@ -122,6 +158,12 @@ def _cut(doc: _Doc, said: set[str]) -> list[str]:
         paragraphs = [one for one in paragraphs if not _repeats(one, said)]
     texts = [text for text in _packed(paragraphs) if len(text) >= SHORTEST.get(doc.kind, 22)]
     return texts[: _PARTS.get(doc.kind, 1)]
+
+
+def _only_calls(paragraph: str, name: str) -> bool:
+    """Whether a docstring's first paragraph says no more than how to call the thing: 'time() -> float'."""
+    call = name.rpartition(".")[2] + "("
+    return all(line.startswith(call) for line in paragraph.strip().splitlines())
 
 
 def _repeats(text: str, said: set[str]) -> bool:
@@ -158,14 +200,18 @@ def _topics() -> Iterator[_Doc]:
     except ImportError:
         return
     for name, text in sorted(topics.items(), key=lambda pair: (len(pair[1]), pair[0])):
-        title = next((line.strip().replace('"', "") for line in text.splitlines() if line.strip()), name)
-        yield _Doc("language", f"topic {title}" if len(title) < 60 else f"topic {name}", "topic", "", text)
+        title, _, body = text.strip().partition("\n")
+        title = title.strip().replace('"', "")
+        yield _Doc("language", f"topic {title}" if len(title) < 60 else f"topic {name}", "topic", "", body)
 
 
 def _live() -> Iterator[_Doc]:
     """Built-in functions, types and their methods."""
     for module in _LIVE:
-        owner = import_module(module)
+        try:
+            owner = import_module(module)
+        except ImportError:
+            continue
         prefix = "" if module == "builtins" else f"{module}."
         # `str` before `bytes`: of methods with the same words, the first is kept.
         for name, thing in sorted(vars(owner).items(), key=lambda pair: (pair[0] not in _FIRST, pair[0])):
@@ -212,7 +258,7 @@ def _parsed() -> Iterator[_Doc]:
             tree = ast.parse(path.read_bytes())
         except (OSError, SyntaxError, ValueError):
             continue
-        yield from _module_docs(_NAMED.get(module, module), tree)
+        yield from _module_docs(_written(module), tree)
 
 
 def _module(path: Path) -> str | None:
@@ -254,6 +300,14 @@ def _function_docs(module: str, name: str, kind: str, node: ast.FunctionDef | as
     text = ast.get_docstring(node)
     if not text or node.name.startswith("_"):
         return
-    names = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
-    given = ", ".join(one for one in names if one not in ("self", "cls"))
+    given = ", ".join(one for one in _arguments(node.args) if one not in ("self", "cls"))
     yield _Doc(module, name, kind, f"({given})" if len(given) < 80 else "(…)", text)
+
+
+def _arguments(given: ast.arguments) -> Iterator[str]:
+    yield from (one.arg for one in (*given.posonlyargs, *given.args))
+    if given.vararg:
+        yield f"*{given.vararg.arg}"
+    yield from (one.arg for one in given.kwonlyargs)
+    if given.kwarg:
+        yield f"**{given.kwarg.arg}"

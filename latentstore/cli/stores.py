@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from latentstore.errors import CollectionNotFound, InvalidInput
+from latentstore.errors import CollectionNotFound, InvalidInput, StoreNotFound
 
 if TYPE_CHECKING:
     from latentstore.collection import Collection
@@ -26,6 +26,10 @@ def opened(path: Path, *, read_only: bool = True) -> Iterator[Store]:
     """The store at `path`, closed afterwards. Raises StoreNotFound when there is none: nothing is created."""
     import latentstore
 
+    if not path.exists():
+        raise StoreNotFound(
+            f"there is no store at {path}; check the path, or make one: latentstore ingest {path} FOLDER"
+        )
     with latentstore.open(path, create=False, read_only=read_only) as store:
         yield store
 

@@ -93,6 +93,8 @@ def run(
     """
     options = options or Options()
     counted = _checked(sources, options)
+    if encoder is not None:
+        registry.resolve(encoder)
     if isinstance(store, str | Path):
         with latentstore.open(store) as opened:
             return _run(_target(opened, collection, encoder), sources, options, counted, progress, stop)

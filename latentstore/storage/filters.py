@@ -52,8 +52,13 @@ Names = frozenset[str]
 
 def lock_down(connection: DuckDBPyConnection) -> None:
     """To be called once on a new connection; its cursors share it. Irreversible for as long as the database is open."""
-    for statement in LOCKDOWN:
-        connection.execute(statement)
+    try:
+        for statement in LOCKDOWN:
+            connection.execute(statement)
+    except duckdb.InvalidInputException as error:
+        # Readers in one process share one database, which the first of them has locked.
+        if "configuration has been locked" not in str(error):
+            raise
 
 
 def check_where(cursor: DuckDBPyConnection, expression: str, columns: Sequence[str]) -> str:

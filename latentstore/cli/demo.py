@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from latentstore.cli.output import console, counted, new_table, note, printable, short
+from latentstore.cli.output import counted, display, new_table, note, printable, say, short
 from latentstore.cli.progress import Progress, duration
 from latentstore.errors import AlreadyExists
 
@@ -116,9 +116,8 @@ def _answer(question: str, hits: list[Hit]) -> None:
         told = Text(printable(name), style="bold")
         told.append(f"\n{short(text, SHOWN)}", style="not bold")
         grid.add_row(f"{hit.score:.2f}", told)
-    out = console()
-    out.print()
-    out.print(grid)
+    sys.stdout.write("\n")
+    display(grid)
 
 
 def _what_next(place: Path, count: int) -> None:
@@ -134,5 +133,5 @@ def _what_next(place: Path, count: int) -> None:
         "latentstore ingest my.latent ~/notes   # your own texts; then: latentstore search my.latent …",
         f"rm -r {name}   # when you have seen enough",
     )
-    out = console()
-    out.print("\n".join(["", told, *(f"  {command}" for command in commands)]), soft_wrap=True)
+    for line in ("", told, *(f"  {command}" for command in commands)):
+        say(line)

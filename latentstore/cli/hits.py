@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from latentstore.cli.output import Format, console, emit_data, new_table, note, one_line, printable, short, shown
+from latentstore.cli.output import Format, display, emit_data, new_table, note, one_line, printable, short, shown
 from latentstore.types import Hit, PlanStep
 
 PASSAGE = 320  # characters of a passage that a table shows
@@ -64,7 +64,7 @@ def _table(hits: Sequence[Hit], columns: list[str] | None) -> None:
         told = Text(short(hit.text or "", PASSAGE))
         told.append(("\n" if told else "") + " · ".join([*place(hit), *facts(hit, columns)]), style="dim")
         grid.add_row(f"{hit.score:.3f}", told)
-    console().print(grid)
+    display(grid)
 
 
 def place(hit: Hit) -> Iterator[str]:

@@ -11,8 +11,8 @@ from latentstore.cli.output import (
     Format,
     FormatOption,
     Row,
-    console,
     counted,
+    display,
     emit,
     emit_data,
     new_table,
@@ -51,7 +51,7 @@ def _sheet(row: Row) -> None:
     grid.add_column(overflow="fold")
     for fact, value in _facts(row):
         grid.add_row(Text(fact), Text(value))
-    console().print(grid)
+    display(grid)
 
 
 def _facts(row: Row) -> Iterator[tuple[str, str]]:

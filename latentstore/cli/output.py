@@ -158,7 +158,7 @@ def table(rows: Iterable[Row], columns: Sequence[str]) -> None:
     whole = [[one_line(shown(row.get(column))) for column in columns] for row in rows]
     for cells in whole:
         grid.add_row(*(Text(short(cell, CELL)) for cell in cells))
-    console().print(grid)
+    display(grid)
     if any(len(cell) > CELL for cells in whole for cell in cells):
         note("long values are cut at …; --format json, jsonl or csv has them whole")
 
@@ -169,6 +169,17 @@ def new_table() -> Any:
     from rich.table import Table
 
     return Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold", expand=False)
+
+
+def display(grid: Any) -> None:
+    """Print a table; where no terminal needs the padding of its lines, without it."""
+    out = console()
+    if out.is_terminal:
+        out.print(grid)
+        return
+    with out.capture() as drawn:
+        out.print(grid)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
 
 
 def console(stderr: bool = False) -> Console:

@@ -37,9 +37,9 @@ def open(
 
     memory_budget: bytes that each collection's indexes may take in memory; a quarter of the machine's when None.
     Raises StoreNotFound (missing, and create=False or read_only=True), NotAStore (something else is there), StoreLocked,
-    FormatTooNew, Corrupted, StorageFailure.
+    FormatTooNew, Corrupted, StorageFailure, InvalidInput.
     """
-    folder = Path(path)
+    folder, budget = Path(path), _budget(memory_budget)
     if not lifecycle.is_store(folder):
         _refuse_foreign(folder)
         if read_only or not create:
@@ -47,7 +47,7 @@ def open(
                 f"there is no store at {folder}; check the path, or open it with create=True to make one"
             )
         lifecycle.make_store(folder)
-    return Store(folder, read_only=read_only, memory_budget=memory_budget or lifecycle.default_budget())
+    return Store(folder, read_only=read_only, memory_budget=budget)
 
 
 def _refuse_foreign(folder: Path) -> None:
@@ -122,7 +122,7 @@ class Store:
         with self._opening:
             if name in self.collections():
                 raise AlreadyExists(f"collection {name!r} exists; use store.collection({name!r}) or get_or_create")
-            specs = lifecycle.space_specs(encoders, _metric(metric), dim, index)
+            specs = lifecycle.space_specs(encoders, _metric(metric), _dim(dim), index)
             lifecycle.make_collection(self.path, name, specs)
             return self.collection(name)
 
@@ -215,3 +215,17 @@ def _metric(metric: Metric | str) -> Metric:
         return Metric(metric)
     except ValueError:
         raise InvalidInput(f"metric is one of {', '.join(Metric)}, got {metric!r}") from None
+
+
+def _dim(dim: int | None) -> int | None:
+    if dim is not None and (isinstance(dim, bool) or not isinstance(dim, int) or dim < 1):
+        raise InvalidInput(f"dim is a whole number of at least 1, got {dim!r}")
+    return dim
+
+
+def _budget(given: int | None) -> int:
+    if given is None:
+        return lifecycle.default_budget()
+    if isinstance(given, bool) or not isinstance(given, int | float) or not given > 0:
+        raise InvalidInput(f"memory_budget is a number of bytes above 0, got {given!r}")
+    return int(given)

@@ -207,10 +207,10 @@ def question(
         raise InvalidInput(f"k is a whole number of at least 1, got {k!r}")
     condition = None if where_ is None else where(where_)
     recall = DEFAULT_RECALL if recall is None else recall
-    if not isinstance(recall, int | float) or not 0 < recall <= 1:
-        raise InvalidInput(f"recall is between 0 and 1, got {recall!r}")
-    if isinstance(columns, str):
-        raise InvalidInput(f"columns is a list, such as [{columns!r}], got a plain string")
+    if not isinstance(recall, int | float | np.floating) or isinstance(recall, bool) or not 0 < recall <= 1:
+        raise InvalidInput(f"recall is a number above 0 and at most 1, got {recall!r}")
+    if isinstance(columns, str) or not isinstance(columns, Iterable | None):
+        raise InvalidInput(f"columns is a list of names, such as ['year'], got {columns!r}")
     chosen = None if columns is None else tuple(columns)
     unknown = [name for name in chosen or () if name not in snapshot.names]
     if unknown:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from latentstore.distance import prepare
+from latentstore.distance import as_array, prepare
 from latentstore.encoders import registry
 from latentstore.encoders.base import Encoder, Role, windowed
 from latentstore.engine.check import Batch
@@ -86,9 +86,11 @@ class Encoders:
             return self.of(row.name).encode([query], role="query"), False
         if _are_texts(query):
             return self.of(row.name).encode(list(query), role="query"), True
-        many = np.ndim(query) == 2 if not isinstance(query, np.ndarray) else query.ndim == 2
-        vectors = prepare(query if many else np.asarray(query)[None], row.dim, what="queries")
-        return vectors, many
+        given = as_array(query, "queries")
+        if given.ndim not in (1, 2):
+            raise InvalidInput(f"a query is a (dim,) vector, several are a (q, dim) array; got shape {given.shape}")
+        many = given.ndim == 2
+        return prepare(given if many else given[None], row.dim, what="queries"), many
 
 
 def _are_texts(items: Any) -> bool:
@@ -99,7 +101,8 @@ def _load(view: SpaceView) -> Encoder:
     row = view.row
     if row.encoder is None:
         raise EncoderMissing(
-            f"space {row.name!r} holds vectors from elsewhere and has no encoder: search it with a vector of {row.dim} numbers"
+            f"space {row.name!r} holds vectors from elsewhere and has no encoder: search it with a "
+            f"vector{f' of {row.dim} numbers' if row.dim else ''}"
         )
     try:
         encoder = registry.load(row.encoder)

@@ -32,7 +32,7 @@ _PROBES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512
 def choose(n: int, dim: int, memory_budget: int, kind: str | None = None) -> Spec:
     """The index for n vectors. memory_budget: bytes that the index may take; kind: exact, hnsw or ivf to insist on one."""
     if kind is not None:
-        return Spec(Kind(kind), lists=_lists(n))
+        return Spec(Kind(kind) if n else Kind.EXACT, lists=_lists(n))
     if n <= _SMALL_ROWS and n * dim * 4 <= _SMALL_BYTES:
         return Spec(Kind.EXACT)
     if n * (dim + _LINK_BYTES) <= memory_budget:

@@ -38,6 +38,14 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise StorageFailure(f"cannot write {path}: {error.strerror or error}; {advice}") from error
 
 
+def refused(path: Path, reason: str) -> StorageFailure | None:
+    """What another library says of a file, as a StorageFailure where the system refused it; None where it is something else."""
+    for number, advice in _ADVICE.items():
+        if os.strerror(number) in reason:
+            return StorageFailure(f"{path}: {os.strerror(number)}; {advice}")
+    return None
+
+
 def write_at(fd: int, data: bytes | memoryview, offset: int) -> None:
     """Write all of `data` at `offset`: the system may take less than it is given at a time."""
     view = memoryview(data).cast("B")
@@ -121,7 +129,8 @@ class StoreLock:
 
     def _sign(self) -> None:
         note = json.dumps({"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")})
-        with storage_errors(self._path):
+        # The lock itself holds without it, and a full disk must not keep anybody from opening a store to delete from it.
+        with contextlib.suppress(OSError):
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, note.encode(), 0)
 
@@ -161,7 +170,8 @@ def _who_holds(store: Path, holder: dict[str, Any] | None) -> str:
             "wait until it has closed, or open with read_only=True to read beside it"
         )
     who = "this process" if holder.get("pid") == os.getpid() else f"process {holder.get('pid')}"
+    signed = f"{who} (pid {holder.get('pid')}, since {holder.get('since')})"
     return (
-        f"{store} is open for writing in {who} (pid {holder.get('pid')}, since {holder.get('since')}); "
+        f"{store} is open for writing in {signed if holder else 'another process, or elsewhere in this one'}; "
         "one process writes at a time: close it there, or end that process, and try again"
     )

@@ -22,7 +22,7 @@ from latentstore.engine.recovery import index_path, open_engine
 from latentstore.engine.snapshot import Snapshot
 from latentstore.engine.verify import verify
 from latentstore.errors import AlreadyExists, Corrupted, NotAStore, StorageFailure
-from latentstore.fileio import StoreLock, storage_errors, sync_file, sync_folder
+from latentstore.fileio import StoreLock, refused, storage_errors, sync_file, sync_folder
 from latentstore.types import Report
 
 _CHUNK = 16 << 20
@@ -106,7 +106,7 @@ def _copy_elsewhere(source: Path, target: Path) -> None:
     )
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise StorageFailure(f"cannot copy {source} to {target}: {reason}")
+        raise refused(target, reason) or StorageFailure(f"cannot copy {source} to {target}: {reason}")
     sync_file(target)
 
 

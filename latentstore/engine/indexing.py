@@ -16,7 +16,7 @@ from latentstore.engine.core import Engine
 from latentstore.engine.recovery import index_path
 from latentstore.engine.snapshot import SpaceView
 from latentstore.errors import StorageFailure, StoreClosed
-from latentstore.fileio import storage_errors, sync_file, sync_folder
+from latentstore.fileio import refused, storage_errors, sync_file, sync_folder
 from latentstore.index import base
 from latentstore.index.base import Stopped, VectorIndex
 from latentstore.storage.catalog import IndexRow
@@ -136,15 +136,19 @@ def write_index(engine: Engine, name: str, index: VectorIndex, generation: int) 
     seq = engine.catalog.state().index_seq + 1
     path = index_path(engine, name, seq)
     temporary = path.with_name(path.name + ".tmp")
-    with storage_errors(path):
-        try:
+    try:
+        with storage_errors(path):
             index.save(temporary)
-        except RuntimeError as error:  # how FAISS reports a failed write
-            raise StorageFailure(f"cannot write {path}: {str(error).splitlines()[0]}") from error
-        sync_file(temporary)
-        size, checksum = temporary.stat().st_size, base.checksum(temporary)
-        temporary.replace(path)
-        sync_folder(path.parent)
+            sync_file(temporary)
+            size, checksum = temporary.stat().st_size, base.checksum(temporary)
+            temporary.replace(path)
+            sync_folder(path.parent)
+    except RuntimeError as error:  # how FAISS reports a failed write
+        raise refused(path, str(error)) or StorageFailure(
+            f"cannot write {path}: {str(error).splitlines()[0]}"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
     return IndexRow(name, seq, generation, size, checksum, base.dump(index.settings()))
 
 

@@ -8,6 +8,7 @@ lock         who writes
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -104,23 +105,29 @@ def _space_name(spec: str) -> str:
 def make_collection(store: Path, name: str, specs: Sequence[SpaceSpec]) -> None:
     """Build it under another name, then rename: a crash leaves no half-made collection."""
     fresh = store / f".new-{name}"
-    with storage_errors(fresh):
+    try:
+        with storage_errors(fresh):
+            shutil.rmtree(fresh, ignore_errors=True)
+            fresh.mkdir()
+        _fill(fresh, specs)
+        with storage_errors(fresh):
+            fresh.rename(store / name)
+            sync_folder(store)
+    finally:
         shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir()
+
+
+def _fill(fresh: Path, specs: Sequence[SpaceSpec]) -> None:
     spaces = [
         SpaceRow(spec.name, spec.encoder, spec.fingerprint, spec.metric, spec.dim, 0, 0, spec.index_kind)
         for spec in specs
     ]
-    catalog = Catalog(fresh / CATALOG, read_only=False, fresh=True)
-    with catalog.transaction() as tx:
-        for space in spaces:
-            tx.add_space(space)
-    catalog.checkpoint()
-    catalog.close()
+    with contextlib.closing(Catalog(fresh / CATALOG, read_only=False, fresh=True)) as catalog:
+        with catalog.transaction() as tx:
+            for space in spaces:
+                tx.add_space(space)
+        catalog.checkpoint()
     outline.write(fresh, (), spaces)
-    with storage_errors(fresh):
-        fresh.rename(store / name)
-        sync_folder(store)
 
 
 def drop_collection(store: Path, name: str) -> None:

@@ -25,6 +25,7 @@ from latentstore.errors import (
     StoreClosed,
     StoreLocked,
 )
+from latentstore.fileio import refused
 from latentstore.storage import filters, migrations
 from latentstore.storage.columns import Column, from_catalog, quoted
 from latentstore.storage.gate import Gate
@@ -151,7 +152,7 @@ class Catalog:
             return
         except duckdb.Error as error:
             self.reopen()
-            raise StorageFailure(
+            raise refused(self.path, _first_line(error)) or StorageFailure(
                 f"{self.path} could not be brought up to date: {_first_line(error)}; nothing that was committed is affected"
             ) from error
 
@@ -171,7 +172,9 @@ class Catalog:
                 raise Corrupted(_unreadable(self.path, error)) from error
             if isinstance(error, _UNFIT):
                 raise InvalidInput(f"a value cannot be kept: {_first_line(error)}; nothing was changed") from error
-            raise StorageFailure(f"{self.path}: the commit failed and was undone: {_first_line(error)}") from error
+            raise refused(self.path, _first_line(error)) or StorageFailure(
+                f"{self.path}: the commit failed and was undone: {_first_line(error)}"
+            ) from error
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -309,7 +312,7 @@ def _mapped(path: Path) -> Iterator[None]:
             raise StoreLocked(f"{path} is open in another program; close it there first ({reason})") from error
         if isinstance(error, duckdb.ConnectionException):
             raise StorageFailure(f"{path} was closed, or opened anew after a failure; try again ({reason})") from error
-        raise Corrupted(_unreadable(path, error)) from error
+        raise refused(path, reason) or Corrupted(_unreadable(path, error)) from error
 
 
 def _unreadable(path: Path, error: BaseException) -> str:

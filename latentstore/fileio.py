@@ -29,13 +29,13 @@ _ADVICE = {
 
 
 @contextlib.contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
-    """Turn an OSError about `path` into a StorageFailure that says what to do."""
+def storage_errors(path: Path, doing: str = "write") -> Iterator[None]:
+    """Turn an OSError about `path`, or a file that it names itself, into a StorageFailure that says what to do."""
     try:
         yield
     except OSError as error:
         advice = _ADVICE.get(error.errno or 0, "nothing that was committed before is affected")
-        raise StorageFailure(f"cannot write {path}: {error.strerror or error}; {advice}") from error
+        raise StorageFailure(f"cannot {doing} {error.filename or path}: {error.strerror or error}; {advice}") from error
 
 
 def refused(path: Path, reason: str) -> StorageFailure | None:
@@ -121,11 +121,10 @@ class StoreLock:
         if self._exclusive:
             with storage_errors(self._path):
                 return os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            return os.open(self._path, os.O_RDONLY)
-        except FileNotFoundError:
-            # A store copied without its lock file onto read-only media: the folder itself can be locked.
-            return os.open(self._path.parent, os.O_RDONLY)
+        # A store copied without its lock file onto read-only media: the folder itself can be locked.
+        held = self._path if self._path.exists() else self._path.parent
+        with storage_errors(held, "read"):
+            return os.open(held, os.O_RDONLY)
 
     def _sign(self) -> None:
         note = json.dumps({"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")})

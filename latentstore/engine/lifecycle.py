@@ -43,7 +43,8 @@ class SpaceSpec:
 
 
 def is_store(folder: Path) -> bool:
-    return (folder / MARK).is_file()
+    with storage_errors(folder, "read"):
+        return (folder / MARK).is_file()
 
 
 def make_store(folder: Path) -> None:
@@ -53,11 +54,12 @@ def make_store(folder: Path) -> None:
 
 
 def check_format(folder: Path) -> None:
-    """Raises FormatTooNew, or Corrupted when store.json is not what was written."""
+    """Raises FormatTooNew, StoreNotFound, StorageFailure, or Corrupted when store.json is not what was written."""
+    if not is_store(folder):
+        raise StoreNotFound(f"{folder} has no {MARK}; if it was a store, 'latentstore repair' writes it anew")
     try:
-        version = read_sealed(folder / MARK)["format"]
-    except FileNotFoundError:
-        raise StoreNotFound(f"{folder} lost its {MARK} while it was being opened") from None
+        with storage_errors(folder / MARK, "read"):
+            version = read_sealed(folder / MARK)["format"]
     except (ValueError, KeyError) as error:
         raise Corrupted(f"{folder / MARK} is damaged ({error}); 'latentstore repair' writes it anew") from error
     if version > FORMAT:
@@ -68,11 +70,12 @@ def check_format(folder: Path) -> None:
 
 def collection_names(folder: Path) -> list[str]:
     """Also of one that has lost its catalog: it is damaged, not gone."""
-    return sorted(
-        entry.name
-        for entry in folder.iterdir()
-        if not entry.name.startswith(".") and ((entry / CATALOG).exists() or (entry / "spaces").is_dir())
-    )
+    with storage_errors(folder, "read"):
+        return sorted(
+            entry.name
+            for entry in folder.iterdir()
+            if not entry.name.startswith(".") and ((entry / CATALOG).exists() or (entry / "spaces").is_dir())
+        )
 
 
 def space_specs(encoders: Sequence[str] | None, metric: Metric, dim: int | None, index: str | None) -> list[SpaceSpec]:

@@ -16,6 +16,7 @@ from latentstore.engine import bits, outline
 from latentstore.engine.core import CATALOG, Engine
 from latentstore.engine.snapshot import Snapshot, SpaceView
 from latentstore.errors import Corrupted, StorageFailure
+from latentstore.fileio import storage_errors
 from latentstore.index.base import Unusable, VectorIndex
 from latentstore.index.base import load as load_index
 from latentstore.storage.catalog import Catalog, SpaceRow, State
@@ -28,11 +29,16 @@ log = logging.getLogger("latentstore")
 
 
 def open_engine(folder: Path, *, read_only: bool, memory_budget: int) -> Engine:
-    """An engine over an existing collection. Raises Corrupted when committed bytes are missing, FormatTooNew, StoreLocked."""
-    engine = Engine(folder, Catalog(folder / CATALOG, read_only=read_only), memory_budget=memory_budget)
+    """An engine over an existing collection.
+
+    Raises Corrupted when committed bytes are missing, FormatTooNew, StoreLocked, StorageFailure.
+    """
+    with storage_errors(folder, "read"):
+        engine = Engine(folder, Catalog(folder / CATALOG, read_only=read_only), memory_budget=memory_budget)
     try:
-        refuse_lost_commits(folder, engine.catalog.state())
-        engine.publish(load_snapshot(engine, None))
+        with storage_errors(folder, "read"):
+            refuse_lost_commits(folder, engine.catalog.state())
+            engine.publish(load_snapshot(engine, None))
         if not read_only:
             sweep(engine)
             refresh_outline(engine.folder, engine.snapshot)

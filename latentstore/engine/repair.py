@@ -15,10 +15,9 @@ from latentstore.engine.core import CATALOG, Engine
 from latentstore.engine.mend import mend_space
 from latentstore.engine.recovery import open_engine, rebuild_records, refuse_lost_commits, sweep
 from latentstore.engine.salvage import rebuild_catalog
-from latentstore.engine.verify import unfound, verify
+from latentstore.engine.verify import intact, unfound, verify
 from latentstore.errors import Corrupted, NotAStore, StorageFailure, StoreNotFound
-from latentstore.fileio import StoreLock
-from latentstore.index import base
+from latentstore.fileio import StoreLock, storage_errors
 from latentstore.storage.catalog import Catalog
 from latentstore.storage.mark import MARK, mark_damaged
 from latentstore.types import Report
@@ -28,9 +27,15 @@ def repair(path: str | os.PathLike[str]) -> Report:
     """Mend the store at `path`, which nothing else may have open.
 
     Report: `mended`, what was done; `lost`, ids that are gone; `problems`, what stays doubtful.
-    Raises StoreNotFound, NotAStore, StoreLocked, FormatTooNew (which it never touches), Corrupted when nothing can be saved.
+    Raises StoreNotFound, NotAStore, StoreLocked, FormatTooNew (which it never touches), StorageFailure, Corrupted when
+    nothing can be saved.
     """
     path = Path(path)
+    with storage_errors(path, "read"):
+        return _repair(path)
+
+
+def _repair(path: Path) -> Report:
     if not path.is_dir():
         raise StoreNotFound(f"there is no store at {path}; check the path")
     damage = _damage_of_mark(path)
@@ -90,11 +95,11 @@ def _collection(folder: Path) -> Report:
 
 
 def _damage_of_catalog(folder: Path) -> str | None:
-    """Why the catalog cannot be trusted; None when all of it reads. Raises FormatTooNew, StoreLocked."""
+    """Why the catalog cannot be trusted; None when all of it reads. Raises FormatTooNew, StoreLocked, StorageFailure."""
     try:
         # Read-only: DuckDB folds what it can read of a damaged log into the file, and drops the rest.
         catalog = Catalog(folder / CATALOG, read_only=True)
-    except (Corrupted, StorageFailure) as error:
+    except Corrupted as error:
         return str(error)
     try:
         state = catalog.state()
@@ -132,8 +137,7 @@ def _drop_bad_index(folder: Path, catalog: Catalog, space: str, report: Report) 
     stored = catalog.state().indexes.get(space)
     if stored is None:
         return
-    path = folder / "spaces" / space / f"index-{stored.seq}.faiss"
-    if path.exists() and path.stat().st_size == stored.bytes and base.checksum(path) == stored.checksum:
+    if intact(folder / "spaces" / space / f"index-{stored.seq}.faiss", stored):
         return
     with catalog.transaction() as tx:
         tx.set_index(None, space)

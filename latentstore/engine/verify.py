@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from latentstore.engine import outline
@@ -10,7 +12,7 @@ from latentstore.engine.recovery import index_path
 from latentstore.engine.snapshot import Snapshot, SpaceView
 from latentstore.errors import Corrupted, LatentstoreError
 from latentstore.index import base
-from latentstore.storage.catalog import Catalog
+from latentstore.storage.catalog import Catalog, IndexRow
 from latentstore.storage.mark import MARK, mark_damaged
 from latentstore.storage.records import encode, unreadable
 from latentstore.storage.vectors import VectorView, batch_sum
@@ -119,11 +121,19 @@ def _check_means_of_repair(engine: Engine, snapshot: Snapshot, report: Report) -
         )
 
 
+def intact(path: Path, stored: IndexRow) -> bool:
+    """Whether an index file is the very one that was written."""
+    try:
+        return path.stat().st_size == stored.bytes and base.checksum(path) == stored.checksum
+    except OSError:
+        return False
+
+
 def _check_index(engine: Engine, name: str, view: SpaceView, report: Report) -> None:
     stored = engine.catalog.state().indexes.get(name)
     if stored is None:
         return
     path = index_path(engine, name, stored.seq)
     report.checked["indexes"] = report.checked.get("indexes", 0) + 1
-    if not path.exists() or path.stat().st_size != stored.bytes or base.checksum(path) != stored.checksum:
+    if not intact(path, stored):
         report.problems.append(f"space {name!r}: {path.name} is not the index that was written; repair rebuilds it")

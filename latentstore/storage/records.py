@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from latentstore.errors import Corrupted
-from latentstore.fileio import storage_errors, sync_folder, write_at
+from latentstore.fileio import refused, storage_errors, sync_folder, write_at
 from latentstore.storage.values import pack, packer, unpack
 from latentstore.types import Int64
 
@@ -230,4 +230,6 @@ def _map(path: Path, size: int) -> Any:
         with path.open("rb") as file:
             return mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:
-        raise Corrupted(f"{path} is missing or shorter than its {size} committed bytes: {error}") from error
+        raise refused(path, str(error)) or Corrupted(
+            f"{path} is missing or shorter than its {size} committed bytes: {error}"
+        ) from error

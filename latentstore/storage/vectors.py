@@ -20,7 +20,7 @@ import numpy as np
 import xxhash
 
 from latentstore.errors import Corrupted
-from latentstore.fileio import storage_errors, sync_folder, write_at
+from latentstore.fileio import refused, storage_errors, sync_folder, write_at
 from latentstore.types import Bool, Float32, Int64, UInt64
 
 
@@ -182,7 +182,7 @@ def _map(path: Path, kind: Any, slots: int, width: int) -> Any:
         # A plain array over the map: np.memmap's own type makes every index five times slower.
         return np.asarray(np.memmap(path, dtype=kind, mode="r", shape=(slots * width,)))
     except (OSError, ValueError) as error:
-        raise Corrupted(
+        raise refused(path, str(error)) or Corrupted(
             f"{path} is missing or shorter than the {slots} committed slots: {error}; "
             "run 'latentstore repair' to mend what can be mended"
         ) from error

@@ -14,8 +14,8 @@ import numpy as np
 from latentstore.errors import DimensionMismatch, InvalidInput, NotFinite
 from latentstore.types import Float32, Float64, Metric
 
-# Rows that are turned to float64 at a time: 8 MB of 1024-dim vectors.
-_CELLS = 1 << 20
+# Values that are turned to float64 at a time: 2 MB, which the processor's cache holds.
+_CELLS = 1 << 18
 
 
 def prepare(vectors: Any, dim: int | None = None, what: str = "vectors") -> Float32:
@@ -78,26 +78,29 @@ def norms(vectors: Float32) -> Float64:
 
 
 def exact(queries: Float32, vectors: Float32, metric: Metric) -> Float64:
-    """The distance of each query to each vector, calculated in float64: (m,) for one query (dim,), (q, m) for (q, dim).
+    """Distances, calculated in float64. queries and vectors: finite float32.
 
-    queries: finite; vectors: (m, dim).
+    (m,) of one query (dim,) to m vectors (m, dim); (q, m) of each of q queries (q, dim) to its own m vectors (q, m, dim).
     """
-    if queries.ndim == 2:
-        return np.array([exact(query, vectors, metric) for query in queries]).reshape(len(queries), len(vectors))
-    measure, query = _MEASURES[metric], queries.astype(np.float64)
+    measure, asked = _MEASURES[metric], queries.astype(np.float64)
     if vectors.size <= _CELLS:
-        return measure(query, vectors.astype(np.float64))
-    step = max(1, _CELLS // vectors.shape[1])
-    parts = (vectors[at : at + step].astype(np.float64) for at in range(0, len(vectors), step))
-    return np.concatenate([measure(query, part) for part in parts])
+        return measure(asked, vectors.astype(np.float64))
+    step = max(1, _CELLS // (vectors.size // len(vectors)))
+    starts = range(0, len(vectors), step)
+    return np.concatenate(
+        [
+            measure(asked if asked.ndim == 1 else asked[at : at + step], vectors[at : at + step].astype(np.float64))
+            for at in starts
+        ]
+    )
 
 
 # A dot product a row, not a matrix product, whose last digit depends on the rows around: equal vectors must be equally far.
-def _cosine(query: Float64, vectors: Float64) -> Float64:
+def _cosine(queries: Float64, vectors: Float64) -> Float64:
     lengths = np.sqrt(np.vecdot(vectors, vectors))
-    lengths *= query.dot(query) ** 0.5
-    alike: Float64 = np.vecdot(vectors, query)
-    if np.count_nonzero(lengths) < len(lengths):
+    lengths *= np.sqrt(np.vecdot(queries, queries))[..., None]
+    alike: Float64 = np.vecdot(vectors, queries[..., None, :])
+    if np.count_nonzero(lengths) < lengths.size:
         lengths[lengths == 0] = 1.0
     alike /= lengths
     far: Float64 = 1.0 - alike
@@ -106,14 +109,14 @@ def _cosine(query: Float64, vectors: Float64) -> Float64:
     return np.minimum(far, 2.0, out=far)
 
 
-def _ip(query: Float64, vectors: Float64) -> Float64:
-    alike: Float64 = np.vecdot(vectors, query)
+def _ip(queries: Float64, vectors: Float64) -> Float64:
+    alike: Float64 = np.vecdot(vectors, queries[..., None, :])
     return -alike
 
 
-def _l2(query: Float64, vectors: Float64) -> Float64:
+def _l2(queries: Float64, vectors: Float64) -> Float64:
     # The difference itself: |q|² - 2qx + |x|² loses every digit where both are long and near.
-    apart = vectors - query
+    apart = vectors - queries[..., None, :]
     far: Float64 = np.sqrt(np.vecdot(apart, apart))
     return far
 

@@ -22,6 +22,7 @@ _STEP = 2500.0  # to visit a node of a graph
 _WALK = 40_000.0  # to begin
 _FEW_BYTES = 1 << 20  # vectors that are fetched and measured in the time that any other way takes to begin
 _MOST_BYTES = 256 << 20  # vectors that are gathered at most
+_MEASURED = 1 << 18  # values of candidates that are fetched and measured together: 1 MB, which the cache holds
 _SPARE = 1.3  # a walk asks for this much more than it needs on average
 _DEEP = 2  # a scan returns this many times k to be measured again
 
@@ -227,22 +228,32 @@ def _tail(asked: _Search, candidates: Int64) -> Int64:
 
 def _measured(asked: _Search, candidates: Int64) -> tuple[Int64, Float64]:
     """(q, k) of (q, c) candidates, by exact distance, then slot."""
-    best = [_best(asked, query, row) for query, row in zip(asked.queries, candidates, strict=True)]
-    if all(len(found) == asked.k for found, _ in best):
-        return np.array([found for found, _ in best]), np.array([far for _, far in best])
-    slots = np.full((len(best), asked.k), -1, dtype=np.int64)
-    distances = np.full((len(best), asked.k), np.inf)
-    for at, (found, far) in enumerate(best):
+    q, c = candidates.shape
+    if c < asked.k or np.count_nonzero(candidates < 0):
+        return _one_by_one(asked, candidates)
+    if q == 1:
+        slots, far = _best(asked, 0, candidates[0])
+        return slots[None], far[None]
+    step = max(1, _MEASURED // (c * asked.view.vectors.dim))
+    parts = [_best(asked, slice(at, at + step), candidates[at : at + step]) for at in range(0, q, step)]
+    return np.concatenate([slots for slots, _ in parts]), np.concatenate([far for _, far in parts])
+
+
+def _one_by_one(asked: _Search, candidates: Int64) -> tuple[Int64, Float64]:
+    """As `_measured`, where some candidates are missing."""
+    slots = np.full((len(candidates), asked.k), -1, dtype=np.int64)
+    distances = np.full((len(candidates), asked.k), np.inf)
+    for at, row in enumerate(candidates):
+        found, far = _best(asked, at, row[row >= 0])
         slots[at, : len(found)], distances[at, : len(found)] = found, far
     return slots, distances
 
 
-def _best(asked: _Search, query: Float32, candidates: Int64) -> tuple[Int64, Float64]:
-    """The k nearest of one query's candidates, or as many as there are."""
-    missing = candidates < 0
-    if np.count_nonzero(missing):
-        candidates = candidates[~missing]
-    return ranked(query, candidates, asked.view.vectors.gather(candidates), asked.k, asked.view.metric)
+def _best(asked: _Search, which: int | slice, candidates: Int64) -> tuple[Int64, Float64]:
+    """The k nearest of the candidates (m,) of one query, or (q, m) of several."""
+    vectors = asked.view.vectors
+    found = vectors.gather(candidates.reshape(-1)).reshape(*candidates.shape, vectors.dim)
+    return ranked(asked.queries[which], candidates, found, asked.k, asked.view.metric)
 
 
 def _complete(asked: _Search, slots: Int64, distances: Float64) -> tuple[Int64, Float64]:

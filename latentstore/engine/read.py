@@ -69,9 +69,7 @@ def _answer(
         exact=question.exact,
         trace=trace,
     )
-    return [
-        _hits(engine, snapshot, view, found, far, question, trace) for found, far in zip(slots, distances, strict=True)
-    ]
+    return _hits(engine, snapshot, view, slots, distances, question, trace)
 
 
 def _without(hits: Hits, name: str, k: int) -> Hits:
@@ -125,17 +123,25 @@ def _hits(
     distances: Float64,
     question: Question,
     trace: list[PlanStep] | None,
-) -> Hits:
+) -> list[Hits]:
+    """What a hit shows is fetched for all queries at once. slots, distances: (q, k), -1 and +inf at the end."""
     started = perf_counter()
-    if slots.size and slots[-1] < 0:
-        found = slots >= 0
-        slots, distances = slots[found], distances[found]
-    raw = _records(engine, snapshot, view.vectors.rows[slots])
+    q, k = slots.shape
     scored = scores(distances, view.row.metric)
+    found, counts, flat = slots >= 0, [k] * q, slots.reshape(-1)
+    if np.count_nonzero(found) < found.size:
+        counts, flat = found.sum(axis=1).tolist(), slots[found]
+    raw = _records(engine, snapshot, view.vectors.rows.take(flat))
     ids = [id_of(one) for one in raw]
     if trace is not None:
         trace.append(PlanStep("fetch", "read ids, texts and metadata", len(raw), (perf_counter() - started) * 1e3))
-    return Hits(ids, distances, scored, _details(snapshot, raw, question.columns), trace)
+    hits, start = [], 0
+    for at, count in enumerate(counts):
+        mine = slice(start, start + count)
+        details = _details(snapshot, raw[mine], question.columns)
+        hits.append(Hits(ids[mine], distances[at, :count], scored[at, :count], details, trace))
+        start += count
+    return hits
 
 
 def _details(snapshot: Snapshot, raw: list[bytes], columns: tuple[str, ...] | None) -> Callable[[], list[Detail]]:

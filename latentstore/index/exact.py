@@ -64,11 +64,17 @@ def nearest(
     return slots, distances
 
 
-def ranked(query: Float32, slots: Int64, vectors: Float32, k: int, metric: Metric) -> tuple[Int64, Float64]:
-    """The k nearest of some slots to one query (dim,), by exact distance, then slot. slots: (m,), no order needed."""
-    distances = exact(query, vectors, metric)
-    order = np.lexsort((slots, distances))[:k]
-    return slots[order], distances[order]
+def ranked(queries: Float32, slots: Int64, vectors: Float32, k: int, metric: Metric) -> tuple[Int64, Float64]:
+    """The k nearest of some slots, by exact distance, then slot, or as many as there are.
+
+    (k,) for one query (dim,), m slots (m,) in any order, and their vectors (m, dim); (q, k) for q queries (q, dim), each
+    with its own slots (q, m) and vectors (q, m, dim).
+    """
+    distances = exact(queries, vectors, metric)
+    order = np.lexsort((slots, distances))[..., :k]
+    if slots.ndim == 2:
+        order += np.arange(len(slots))[:, None] * slots.shape[1]
+    return slots.take(order), distances.take(order)
 
 
 def nearest_of(queries: Float32, vectors: Float32, slots: Int64, k: int, metric: Metric) -> tuple[Int64, Float64]:

@@ -25,7 +25,37 @@ _LINK_BYTES = 4 * 2 * 32 + 24  # of a node in a graph with 32 links
 K = 10  # recall is measured at this k
 _MARGIN = 1.28  # standard errors: nine in ten samples err by less
 _ENOUGH = 0.9985  # a ladder need not be climbed past this
-_WIDTHS = (10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 256, 320, 448, 640, 1024)
+_WIDTHS = (
+    10,
+    12,
+    14,
+    16,
+    18,
+    20,
+    22,
+    24,
+    26,
+    28,
+    32,
+    36,
+    40,
+    48,
+    56,
+    64,
+    72,
+    80,
+    88,
+    96,
+    112,
+    128,
+    160,
+    192,
+    256,
+    320,
+    448,
+    640,
+    1024,
+)
 _PROBES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024)
 
 
@@ -49,7 +79,8 @@ def ladder(kind: Kind, lists: int) -> list[Effort]:
     """Efforts to try, least first."""
     if kind is Kind.IVF:
         return [Effort(width, 2 * K) for width in (*(p for p in _PROBES if p < lists), lists)]
-    return [Effort(width, min(width, 2 * K)) for width in _WIDTHS]
+    # Codes misplace a neighbour by few places: measuring many more candidates than are wanted gains nothing.
+    return [Effort(width, min(width, max(K + 4, width // 8))) for width in _WIDTHS]
 
 
 @dataclass(frozen=True, slots=True)

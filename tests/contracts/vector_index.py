@@ -23,7 +23,8 @@ def gaussian(n: int, dim: int, seed: int = 0) -> Float32:
 
 
 def best(queries: Float32, vectors: Float32, metric: Metric, k: int) -> Int64:
-    return np.argsort(exact(queries, vectors, metric), axis=1, kind="stable")[:, :k]
+    far = [exact(one, vectors, metric) for one in queries]
+    return np.argsort(far, axis=1, kind="stable")[:, :k]
 
 
 def reload(index: VectorIndex, path: Path) -> VectorIndex:

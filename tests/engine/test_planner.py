@@ -76,7 +76,7 @@ def test_a_filter_keeps_its_recall_and_never_returns_too_few(
     view = _view(vectors, index, live if dead else None)
     passing = _passing(name) & live if dead else _passing(name)
     queries = vectors[0:300:GROUPS] + np.float32(0.1)  # all of group 0
-    far = np.where(passing, exact(queries, vectors, index.metric), np.inf)
+    far = np.where(passing, [exact(one, vectors, index.metric) for one in queries], np.inf)
     true = np.sort(far, axis=1)[:, :10]
     slots, distances = search(view, queries, 10, allowed=Allowed(view, np.flatnonzero(passing)))
     assert ((slots >= 0).sum(axis=1) == min(10, passing.sum())).all()
@@ -95,7 +95,7 @@ def test_without_a_filter_all_k_come_sorted_and_once(vectors: Float32, index: Ve
 
 
 def test_exact_search_is_the_truth(vectors: Float32, index: VectorIndex) -> None:
-    far = exact(vectors[:5], vectors, index.metric)
+    far = [exact(one, vectors, index.metric) for one in vectors[:5]]
     slots, distances = search(_view(vectors, index), vectors[:5], 10, exact=True)
     np.testing.assert_allclose(distances, np.sort(far, axis=1)[:, :10], rtol=1e-9, atol=1e-12)
     assert (slots == np.argsort(far, axis=1, kind="stable")[:, :10]).all()

@@ -32,7 +32,7 @@ def test_slots_and_distances_are_those_of_float64(metric: Metric, dim: int, kind
     for n, k in [(0, 3), (1, 3), (50, 50), (4000, 10)]:
         vectors = _points(kind, n, dim)
         queries = np.concatenate([_points(kind, 2, dim), rng.standard_normal((1, dim)).astype(np.float32)])
-        far = exact(queries, vectors, metric)
+        far = np.array([exact(one, vectors, metric) for one in queries])
         order = np.lexsort((np.broadcast_to(np.arange(n), far.shape), far))[:, :k]
         slots, distances = nearest(queries, ArrayVectors(vectors), k, metric)
         assert (slots[:, : min(k, n)] == order).all() and (slots[:, n:] == -1).all()

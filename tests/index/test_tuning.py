@@ -28,7 +28,7 @@ def test_the_least_effort_that_is_sure_is_taken() -> None:
 def test_a_measured_recall_is_the_share_of_true_neighbours_by_distance() -> None:
     vectors = np.random.default_rng(0).standard_normal((200, 4)).astype(np.float32)
     queries = vectors[:50] + 0.01
-    far = exact(queries, vectors, Metric.L2)
+    far = np.array([exact(one, vectors, Metric.L2) for one in queries])
     order = np.argsort(far, axis=1)
 
     def half(asked: Float32, effort: Effort) -> Int64:

@@ -67,6 +67,16 @@ def bitmap(allowed: Bool) -> Any:
     return selector(np.packbits(allowed, bitorder="little"))
 
 
+def parameters(selector: Any, width: int | None = None) -> Any:
+    """How to search under a selector: every vector of a flat index, or a graph at an efSearch."""
+    kinds: Any = faiss
+    return (
+        kinds.SearchParameters(sel=selector)
+        if width is None
+        else kinds.SearchParametersHNSW(sel=selector, efSearch=width)
+    )
+
+
 class Texts:
     """Id, text and five metadata columns in SQLite, by row; kept in .bench/."""
 

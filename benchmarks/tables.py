@@ -1,0 +1,138 @@
+"""The kept results as the tables of README.md's section "Measured": `python -m benchmarks.tables`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from benchmarks.report import RESULTS
+
+_MILLION = "-1000000"
+
+
+def kept(name: str) -> dict[str, Any]:
+    """The result that a benchmark has saved."""
+    found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def markdown() -> str:
+    """Everything there is, table after table; what was not measured is left out."""
+    parts = [part for suffix in ("", _MILLION) for part in _of_size(suffix)]
+    if _there("write"):
+        parts.append(_writes(kept("write")))
+    if _there("encode"):
+        parts.append(_encoded(kept("encode")))
+    missed = [f"- {bound['what']}: {_bound(bound)}" for bound in _bounds() if not bound["met"]]
+    parts.append("What falls short:\n\n" + "\n".join(missed) if missed else "Every bound is met.")
+    return "\n\n".join(parts)
+
+
+def _there(name: str) -> bool:
+    return (RESULTS / f"{name}.json").exists()
+
+
+def _of_size(suffix: str) -> Iterator[str]:
+    for name, make in (("search", _searches), ("filters", _filters), ("opening", _openings)):
+        if _there(name + suffix):
+            yield make(kept(name + suffix))
+
+
+def _searches(result: dict[str, Any]) -> str:
+    lines = []
+    for found in result["results"]["by_recall"]:
+        recall, single = found["recall"], found["single"]
+        for what, key in (("ids", "ids"), ("ids, text and metadata", "all")):
+            cells = [f"{single[f'{side}, {key}']['median_ms']:.3f} ({recall[side]:.3f})" for side in ("ours", "faiss")]
+            lines.append([f"{what}, recall {found['target']:g}", *cells])
+        for threads, rates in found["batch_rate"].items():
+            rate = [f"{rates[side]:,}/s" for side in ("ours", "faiss")]
+            lines.append([f"all queries in one call, recall {found['target']:g}, {threads} thread(s)", *rate])
+    heading = [f"{_rows(result)} rows, median ms (recall@10)", "latentstore", "bare FAISS HNSW"]
+    return _table(heading, lines)
+
+
+def _filters(result: dict[str, Any]) -> str:
+    lines = []
+    for state in ("as added", "changed"):
+        for found in result["results"][state]:
+            again, first = (found["times"][f"ours, {use}"] for use in ("again", "first"))
+            rivals = [
+                f"{found['times'][f'faiss {kind}']['median_ms']:.2f} ({found['recall'][f'faiss {kind}']:.3f})"
+                for kind in ("exact", "graph")
+            ]
+            cells = [f"{again['median_ms']:.2f} / {again['p95_ms']:.2f} ({found['recall']['ours, again']:.3f})"]
+            name = f"{found['filter']}{'' if state == 'as added' else ', 30 % deleted, 10 % replaced'}"
+            lines.append([name, *cells, f"{first['median_ms']:.2f} / {first['p95_ms']:.2f}", *rivals])
+    heading = [
+        f"{_rows(result)} rows, filter that passes",
+        "latentstore, median / p95 ms (recall@10)",
+        "first use of the filter",
+        "FAISS exact over a ready bitmap",
+        "FAISS HNSW with it",
+    ]
+    return _table(heading, lines)
+
+
+def _openings(result: dict[str, Any]) -> str:
+    lines = [
+        [one["fresh process"], f"{one['median s']:.2f}", f"{one['VmRSS MB']:,.0f}", f"{one['RssAnon MB']:,.0f}"]
+        for one in result["results"]["summary"]
+    ]
+    lines += [[one["whole process"], f"{one['median s']:.2f}", "", ""] for one in result["results"]["commands"]]
+    heading = [f"{_rows(result)} rows, a fresh process until its first hit", "s", "resident MB", "of it private MB"]
+    return _table(heading, lines)
+
+
+def _writes(result: dict[str, Any]) -> str:
+    lines = [
+        [
+            one["written by"],
+            f"{one['rows/s']:,}",
+            f"{one['disk bytes/row']:,}",
+            f"{one['peak memory MB']:,}",
+            str(one["files"]),
+        ]
+        for one in result["results"]["summary"]
+    ]
+    return _table([f"writing {_rows(result)} rows", "rows/s", "bytes a row on disk", "peak MB", "files"], lines)
+
+
+def _encoded(result: dict[str, Any]) -> str:
+    lines = [
+        [one["texts"], f"{one['latentstore']:,}", f"{one['sentence_transformers']:,}", f"{one['ratio']}"]
+        for one in result["results"]["rates"]
+    ]
+    return _table(["texts a second", "latentstore", "sentence_transformers", "ratio"], lines)
+
+
+def _bounds() -> Iterator[dict[str, Any]]:
+    for name in (
+        "search",
+        "filters",
+        "opening",
+        "write",
+        "encode",
+        *(n + _MILLION for n in ("search", "filters", "opening")),
+    ):
+        for bound in kept(name)["bounds"] if _there(name) else ():
+            size = ", at 1,000,000 rows" if name.endswith(_MILLION) else ""
+            yield {**bound, "what": bound["what"] + size}
+
+
+def _bound(bound: dict[str, Any]) -> str:
+    asked = "at least" if bound["least"] else "at most"
+    return f"{bound['measured']:.3g}{bound['unit']}, {asked} {bound['limit']:.3g}{bound['unit']} was the aim"
+
+
+def _rows(result: dict[str, Any]) -> str:
+    return f"{result['parameters']['n']:,}"
+
+
+def _table(heading: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    return "\n".join("| " + " | ".join(line) + " |" for line in (heading, ["---"] * len(heading), *lines))
+
+
+if __name__ == "__main__":
+    print(markdown())

@@ -21,7 +21,7 @@ from latentstore.engine.core import CATALOG, Engine
 from latentstore.engine.recovery import index_path, open_engine
 from latentstore.engine.snapshot import Snapshot
 from latentstore.engine.verify import verify
-from latentstore.errors import AlreadyExists, Corrupted, NotAStore, StorageFailure
+from latentstore.errors import AlreadyExists, Corrupted, InvalidInput, NotAStore, StorageFailure
 from latentstore.fileio import StoreLock, refused, storage_errors, sync_file, sync_folder
 from latentstore.types import Report
 
@@ -29,7 +29,8 @@ _CHUNK = 16 << 20
 
 
 def copy_store(store: Path, target: Path, engines: Mapping[str, Engine]) -> Path:
-    """Raises AlreadyExists, StorageFailure."""
+    """Raises AlreadyExists, InvalidInput, StorageFailure."""
+    _refuse_inside(target, store)
     with _whole(target) as fresh:
         shutil.copyfile(store / lifecycle.MARK, fresh / lifecycle.MARK)
         for name, engine in engines.items():
@@ -38,10 +39,15 @@ def copy_store(store: Path, target: Path, engines: Mapping[str, Engine]) -> Path
     return target
 
 
-def restore(backup: Path, target: Path) -> Report:
-    """A copy of a backup at `target`, which must not exist, verified before it gets that name. Raises Corrupted when it is damaged."""
+def restore(backup: str | os.PathLike[str], target: str | os.PathLike[str]) -> Report:
+    """A copy of a backup at `target`, which must not exist, verified before it gets that name.
+
+    Raises NotAStore, AlreadyExists, InvalidInput, StoreLocked, StorageFailure, and Corrupted when the backup is damaged.
+    """
+    backup, target = Path(backup), Path(target)
     if not lifecycle.is_store(backup):
         raise NotAStore(f"{backup} is not a backup of a store (it has no {lifecycle.MARK}); name what backup wrote")
+    _refuse_inside(target, backup)
     lifecycle.check_format(backup)
     lock = StoreLock(backup / lifecycle.LOCK, exclusive=False)
     try:
@@ -59,6 +65,13 @@ def restore(backup: Path, target: Path) -> Report:
     finally:
         lock.release()
     return report
+
+
+def _refuse_inside(target: Path, source: Path) -> None:
+    if source.resolve() in target.resolve().parents:
+        raise InvalidInput(
+            f"{target} lies inside {source}, which would become a part of its own copy; choose a path outside"
+        )
 
 
 def _verified(folder: Path) -> Report:

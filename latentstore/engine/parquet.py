@@ -6,15 +6,16 @@ The schema's own metadata carries each space's encoder, fingerprint, metric and 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from latentstore.distance import prepare
-from latentstore.engine import read, write
+from latentstore.engine import check, read, write
 from latentstore.engine.core import Engine
-from latentstore.engine.snapshot import Snapshot
+from latentstore.engine.snapshot import Snapshot, SpaceView
 from latentstore.errors import AlreadyExists, EncoderMismatch, InvalidInput, NotFound
 from latentstore.fileio import storage_errors, sync_file, sync_folder
 from latentstore.storage.columns import Column, from_catalog, to_arrow
@@ -94,21 +95,18 @@ def _vector_array(vectors: VectorView, dim: int, rows: Int64) -> Any:
 
 
 def load(engine: Engine, path: Path, on_conflict: OnConflict, size: int) -> int:
-    """Add the rows of a file that `export` wrote, `size` at a time. Raises NotFound, InvalidInput, EncoderMismatch."""
-    import pyarrow as pa
+    """Add the rows of a file that `export` wrote, `size` at a time; a refused batch leaves those before it in place.
+
+    Raises NotFound, InvalidInput, EncoderMismatch, and whatever `write.add` does.
+    """
     import pyarrow.parquet as pq
 
-    if not path.is_file():
-        raise NotFound(f"there is no file {path}")
-    try:
-        file = pq.ParquetFile(path)
-    except pa.ArrowInvalid as error:
-        raise InvalidInput(f"{path} is not a Parquet file: {error}") from error
-    with file:
-        about = json.loads((file.schema_arrow.metadata or {}).get(_KEY, b"{}"))
-        _check(engine, path, file.schema_arrow.names, about)
-        total = 0
-        for part in file.iter_batches(batch_size=size):
+    if not isinstance(size, int) or size < 1:
+        raise InvalidInput(f"batch is a whole number of at least 1, got {size!r}")
+    about = _about(engine.space, path)
+    total = 0
+    with pq.ParquetFile(path) as file:
+        for part in _parts(file, path, size):
             write.add(engine, _incoming(engine, part, about), on_conflict)
             total += part.num_rows
     return total
@@ -116,17 +114,8 @@ def load(engine: Engine, path: Path, on_conflict: OnConflict, size: int) -> int:
 
 def settings(path: Path) -> dict[str, Any]:
     """What `Store.create` takes to make a collection that `load` can fill from this file. Raises NotFound, InvalidInput."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    if not path.is_file():
-        raise NotFound(f"there is no file {path}")
-    try:
-        schema = pq.read_schema(path)
-    except pa.ArrowInvalid as error:
-        raise InvalidInput(f"{path} is not a Parquet file: {error}") from error
-    about = json.loads((schema.metadata or {}).get(_KEY, b"{}"))
-    _check_origin(path, schema.names, about)
+    schema = _read_schema(path)
+    about = _origin(path, schema)
     encoders = [space["encoder"] for space in about["spaces"].values() if space["encoder"] is not None]
     if encoders:
         return {"encoders": encoders}
@@ -134,22 +123,61 @@ def settings(path: Path) -> dict[str, Any]:
     return {"metric": space["metric"], "dim": schema.field(_PREFIX + name).type.list_size}
 
 
-def _check(engine: Engine, path: Path, names: list[str], about: dict[str, Any]) -> None:
-    _check_origin(path, names, about)
+def _parts(file: Any, path: Path, size: int) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+
+    parts = file.iter_batches(batch_size=size)
+    while True:
+        try:
+            part = next(parts, None)
+        except (pa.ArrowException, OSError) as error:
+            raise InvalidInput(f"{path} is damaged: {error}; export it again, or bring a whole copy") from error
+        if part is None:
+            return
+        yield part
+
+
+def _read_schema(path: Path) -> pa.Schema:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not path.is_file():
+        raise NotFound(f"there is no file {path}")
+    try:
+        return pq.read_schema(path)
+    except (pa.ArrowException, OSError) as error:
+        raise InvalidInput(f"{path} is not a Parquet file that can be read: {error}") from error
+
+
+def _about(space_of: Callable[[str], SpaceView], path: Path) -> dict[str, Any]:
+    """What the file says of itself, held against the spaces of the collection."""
+    about = _origin(path, _read_schema(path))
     for name, space in about["spaces"].items():
-        held = engine.space(name).row
-        if held.fingerprint != space["fingerprint"] or held.metric != space["metric"]:
+        held = space_of(name).row
+        if held.fingerprint != space["fingerprint"]:
             raise EncoderMismatch(
-                f"space {name!r} of {path} was made by {space['encoder']} ({space['fingerprint']}, {space['metric']}), the "
-                f"collection's by {held.encoder} ({held.fingerprint}, {held.metric}); import into a collection with the same encoder"
+                f"space {name!r} of {path} was made by {space['encoder']} ({space['fingerprint']}), the collection's by "
+                f"{held.encoder} ({held.fingerprint}); import into a collection with the same encoder"
             )
+        if held.metric != space["metric"]:
+            raise EncoderMismatch(
+                f"space {name!r} of {path} is measured by {space['metric']}, the collection's by {held.metric}; "
+                f"import into a collection made with metric={space['metric']!r}"
+            )
+    return about
 
 
-def _check_origin(path: Path, names: list[str], about: dict[str, Any]) -> None:
-    if not about or not {"id", "text", "uri"} <= set(names):
+def _origin(path: Path, schema: pa.Schema) -> dict[str, Any]:
+    about: dict[str, Any] = json.loads((schema.metadata or {}).get(_KEY, b"{}"))
+    if not about:
         raise InvalidInput(
             f"{path} was not written by 'latentstore export'; bring other Parquet files in with 'latentstore ingest'"
         )
+    wanted = ["id", "text", "uri", *about["columns"], *(_PREFIX + name for name in about["spaces"])]
+    missing = [name for name in wanted if name not in schema.names]
+    if missing:
+        raise InvalidInput(f"{path} was changed after its export: column {missing[0]!r} is missing; export it again")
+    return about
 
 
 def _incoming(engine: Engine, part: pa.RecordBatch, about: dict[str, Any]) -> write.Incoming:
@@ -160,11 +188,11 @@ def _incoming(engine: Engine, part: pa.RecordBatch, about: dict[str, Any]) -> wr
     vectors = {name: _vectors(engine, name, part.column(_PREFIX + name)) for name in about["spaces"]}
     names, texts, uris = (part.column(name).to_pylist() for name in ("id", "text", "uri"))
     return write.Incoming(
-        names, texts, uris, metadata, {name: given for name, given in vectors.items() if given[0].size}
+        check.ids(names), texts, uris, metadata, {name: given for name, given in vectors.items() if given[0].size}
     )
 
 
 def _vectors(engine: Engine, name: str, column: Any) -> tuple[Int64, Float32]:
     at = np.flatnonzero(np.asarray(column.is_valid()))
-    values = column.drop_null().flatten().to_numpy(zero_copy_only=False).reshape(len(at), -1)
+    values = column.drop_null().flatten().to_numpy(zero_copy_only=False).reshape(len(at), column.type.list_size)
     return at, prepare(values, engine.space(name).row.dim if at.size else None)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 RESERVED = frozenset({"row", "rowid", "id", "text", "uri", "metadata", "vector", "distance", "score", "rank"})
+_RESERVED_STARTS = ("_", "vector:")  # the latter name the vectors of a space in an export
 MAX_COLUMNS = 1000
 MAX_NAME = 200  # characters
 _ASCII_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
@@ -147,9 +148,11 @@ def check_name(name: Any) -> None:
     """Raises InvalidInput when `name` cannot be a metadata key, ReservedName when the store keeps it for itself."""
     if not isinstance(name, str):
         raise InvalidInput(f"metadata keys must be text, got {type(name).__name__} ({shown(name)})")
-    if fold(name) in RESERVED or name.startswith("_"):
+    if fold(name) in RESERVED or fold(name).startswith(_RESERVED_STARTS):
         kept = ", ".join(sorted(RESERVED))
-        raise ReservedName(f"metadata key {shown(name)} is reserved ({kept}, and what starts with '_'); rename it")
+        raise ReservedName(
+            f"metadata key {shown(name)} is reserved ({kept}, and what starts with '_' or 'vector:'); rename it"
+        )
     try:
         text(name)
     except UnfitError as error:

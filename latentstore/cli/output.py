@@ -35,6 +35,7 @@ FormatOption = Annotated[Format, typer.Option("--format", help="How rows are pri
 
 PIPED_WIDTH = 120  # columns of a table that no terminal measures
 CELL = 320  # characters of a value that a table shows
+ROWS = 1000  # rows of a table: drawing more takes longer than anyone reads
 
 
 def note(line: str) -> None:
@@ -147,10 +148,11 @@ def short(text: str, longest: int) -> str:
 
 
 def table(rows: Iterable[Row], columns: Sequence[str]) -> None:
-    """Print rows as a table that wraps to the terminal's width; numbers stand on the right, long cells are cut."""
+    """Print the first ROWS rows as a table that wraps to the terminal's width; numbers stand on the right."""
     from rich.text import Text
 
-    rows = list(rows)
+    every = list(rows)
+    rows = every[:ROWS]
     grid = new_table()
     for column in columns:
         numbers = all(isinstance(row.get(column), int | float | None) for row in rows)
@@ -161,6 +163,8 @@ def table(rows: Iterable[Row], columns: Sequence[str]) -> None:
     display(grid)
     if any(len(cell) > CELL for cells in whole for cell in cells):
         note("long values are cut at …; --format json, jsonl or csv has them whole")
+    if len(every) > ROWS:
+        note(f"the first {ROWS:,} of {len(every):,} rows; --format json, jsonl or csv has them all")
 
 
 def new_table() -> Any:

@@ -5,7 +5,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from latentstore.cli.output import Format, emit, plain, printable, shown
+from latentstore.cli.output import Format, emit, plain, printable, short, shown, table
 from latentstore.cli.progress import Progress, duration
 
 ROWS = [{"a": 1, "b": "x"}, {"a": None, "b": 'long, "quoted"\nline'}]
@@ -51,6 +51,18 @@ def test_every_value_has_a_json_form(value, expected):
 
 def test_tables_show_nothing_for_missing_and_four_digits_of_a_float():
     assert [shown(value) for value in (None, 0.123456, True, ["ä"])] == ["", "0.1235", "true", '["ä"]']
+
+
+def test_a_table_shows_a_thousand_rows_and_says_how_many_there_are(capsys):
+    table([{"n": n} for n in range(1001)], ["n"])
+    told = capsys.readouterr()
+    assert told.out.split()[-1] == "999"
+    assert told.err == "the first 1,000 of 1,001 rows; --format json, jsonl or csv has them all\n"
+
+
+def test_values_are_cut_at_a_word_and_only_when_they_are_too_long():
+    assert (short("one two\nthree", 13), short("one two three", 12)) == ("one two three", "one two …")
+    assert short("x" * 20, 10) == "xxxxxxxx …"
 
 
 def test_control_characters_do_not_reach_a_terminal():

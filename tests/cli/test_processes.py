@@ -121,9 +121,8 @@ def test_on_a_terminal_progress_is_a_bar_and_the_summary_still_goes_to_standard_
 
 @pytest.mark.parametrize("form", ["jsonl", "csv", "table"])
 def test_a_reader_that_has_enough_is_no_failure(stored_rows, form):
-    query = (
-        "select " + ", ".join(f"t{n}.text" for n in range(6)) + " from " + ", ".join(f"items t{n}" for n in range(6))
-    )
+    columns = ", ".join(f"repeat(t{n}.text, 12)" for n in range(6))
+    query = f"select {columns} from {', '.join(f'items t{n}' for n in range(6))} limit 1000"
     with start([*COMMAND, "sql", stored_rows, query, "--format", form], 0) as child:
         assert child.stdout.read(1)
         child.stdout.close()
@@ -132,7 +131,7 @@ def test_a_reader_that_has_enough_is_no_failure(stored_rows, form):
 
 @pytest.fixture(scope="session")
 def stored_rows(tmp_path_factory):
-    """A store of seven rows: six of them beside each other are 117,649."""
+    """A store of seven rows: six of them beside each other are 117,649, more than a pipe holds."""
     path = tmp_path_factory.mktemp("rows") / "s.latent"
     with latentstore.open(path) as store:
         store.create("docs", encoders=["hashing"]).add([f"row {n}" for n in range(7)])

@@ -10,11 +10,13 @@ import pytest
 
 import latentstore
 from latentstore import Collection, Store
+from latentstore.encoders.base import let_idle_threads_sleep
 
 hypothesis.settings.register_profile(
     "here", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
 )
 hypothesis.settings.load_profile("here")
+let_idle_threads_sleep()  # for the tests that import torch themselves
 
 
 @pytest.fixture

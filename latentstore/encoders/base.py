@@ -7,6 +7,7 @@ space have the same fingerprint; any two others differ in it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
@@ -79,6 +80,12 @@ def windowed(encoder: Encoder) -> Windowed | None:
     facts = ("window", "count_tokens", "token_spans")
     # Ask the class: on an instance, a property would load the model.
     return encoder if all(hasattr(type(encoder), fact) for fact in facts) else None  # type: ignore[return-value]
+
+
+def let_idle_threads_sleep() -> None:
+    """For torch, before its first import: threads that spin at each barrier take five times the processor time where
+    another program wants it too. What the user has set stays."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def check_texts(items: Sequence[Any], role: str = "document") -> list[str]:

@@ -8,6 +8,7 @@ class TestMine(EncoderContract):
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import numpy as np
@@ -71,6 +72,12 @@ class EncoderContract:
         other = self.make()
         assert other.fingerprint == encoder.fingerprint
         assert _cosines(encoder.encode(self.items), other.encode(self.items)).min() > 0.999
+
+    def test_threads_get_what_one_gets_alone(self, encoder: Encoder) -> None:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda at: encoder.encode([self.items[at % len(self.items)]])[0], range(12)))
+        wanted = encoder.encode(self.items)[np.arange(12) % len(self.items)]
+        assert _cosines(np.stack(found), wanted).min() > 0.999
 
     def test_a_foreign_item_is_refused_by_position_and_type(self, encoder: Encoder) -> None:
         with pytest.raises(InvalidInput, match=rf"1.*{type(self.bad_item).__name__}"):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import xxhash
 
-from latentstore.encoders.base import Description, Role, check_texts
+from latentstore.encoders.base import Description, Role, check_texts, let_idle_threads_sleep
 from latentstore.encoders.minilm_files import hub_cache, offline
 from latentstore.errors import EncoderMissing, InvalidInput
 from latentstore.types import Float32, Metric, Modality
@@ -115,6 +115,7 @@ class SentenceTransformersEncoder:
 
 
 def _load(folder: Path) -> Any:
+    let_idle_threads_sleep()
     try:
         from sentence_transformers import SentenceTransformer
     except ImportError as cause:

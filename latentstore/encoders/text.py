@@ -3,7 +3,6 @@ cosine above .999, from whichever of two forward passes is sooner done: numpy, w
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from latentstore.encoders import minilm_files
-from latentstore.encoders.base import Description, Role, check_texts
+from latentstore.encoders.base import Description, Role, check_texts, let_idle_threads_sleep
 from latentstore.encoders.minilm_numpy import DIM, NumpyMiniLM
 from latentstore.errors import EncoderMissing
 from latentstore.types import Float32, Metric, Modality
@@ -148,8 +147,7 @@ def _read_numpy() -> _Forward:
 
 @cache
 def _read_torch() -> _Forward:
-    # Threads that spin at each barrier take ten times the processor time where another program wants it.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    let_idle_threads_sleep()
     from latentstore.encoders.minilm_torch import TorchMiniLM
 
     minilm_files.prove(_files().weights)  # a trifle beside importing torch

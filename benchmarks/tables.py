@@ -88,7 +88,7 @@ def _openings(result: dict[str, Any]) -> str:
 def _writes(result: dict[str, Any]) -> str:
     lines = [
         [
-            one["written by"],
+            one["written by"].replace("ours", "latentstore"),
             f"{one['rows/s']:,}",
             f"{one['disk bytes/row']:,}",
             f"{one['peak memory MB']:,}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -43,12 +43,13 @@ class Collection:
         ids: Sequence[str] | None = None,
         metadata: Any = None,
         on_conflict: OnConflict | str = OnConflict.ERROR,
-        fingerprint: str | None = None,
+        fingerprint: str | Mapping[str, str] | None = None,
     ) -> Written:
         """Store a batch, whole or not at all; when this returns it is durable and searchable.
 
         items: texts or Items, encoded by the collection's encoders. vectors: (n, dim) float32, or {space: array}, instead of or
-        beside items; into the space of an encoder only with that encoder's `fingerprint`. ids: n strings, made up when
+        beside items, or a list with None for an item that has none there; into the space of an encoder only with that encoder's
+        `fingerprint`, {space: fingerprint} for several. Every item must get a vector in one space at least. ids: n strings, made up when
         None. metadata: list of n dicts, or a pandas, polars or Arrow table of n rows.
         Raises DuplicateId, DimensionMismatch, NotFinite, ColumnTypeClash, ReservedName, EncoderMismatch, InvalidInput.
         """
@@ -103,16 +104,18 @@ class Collection:
         columns: Sequence[str] | None = None,
         explain: bool = False,
     ) -> Any:
-        """The k nearest items: Hits for a text or a (dim,) vector, a list of Hits for several.
+        """The k nearest items: Hits for one query, a list of Hits for several.
 
+        query: a text, an Item, the Path of an image or a sound, a PIL image, or a (dim,) vector; several as a list, or (q, dim).
+        space: the first one that takes such a query when None.
         where: a SQL condition over metadata; never fewer than min(k, matching) hits. exact: compare with every vector.
         recall: the share of the true neighbours to find, as measured when the index was built; 0.99 when None.
         columns: metadata to fetch, all when None. explain: keep the plan in `hits.plan`.
         Raises InvalidFilter, DimensionMismatch, NotFinite, EncoderMissing, SpaceNotFound, InvalidInput.
         """
         question = check.question(self.engine.snapshot, k, where, exact, recall, columns, explain)
-        queries, many = self._encoders.queries(query, space)
-        found = read.search(self.engine, space, queries, question)
+        queries, name, many = self._encoders.queries(query, space)
+        found = read.search(self.engine, name, queries, question)
         return found if many else found[0]
 
     def similar(

@@ -49,7 +49,7 @@ class Space:
         )
 
     def encode(self, items: Any, *, role: Role = "document") -> Float32:
-        """(n, dim) float32 of texts or vectors, as a search or an add would see them; nothing is stored."""
+        """(n, dim) float32 of texts, Items, paths or pictures, or of vectors, as an add would see them; nothing is stored."""
         return self._encoders.encode(self.name, items, role)
 
     def info(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -47,12 +48,19 @@ class OnConflict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What is stored: a text and where it came from. `id` None lets the store choose one."""
+    """What is stored: a text, image or audio clip, and where it came from. `id` None lets the store choose one.
+
+    image: a path, the bytes of an image file, a PIL image, or an (h, w) or (h, w, 3) uint8 array. audio: a path, the bytes
+    of a sound file, or (samples, rate): (n,) or (n, channels) floats in -1..1 and hertz. Both are encoded and not kept: an
+    item that comes out of a store has text, uri and metadata. `uri` None takes the path that image or audio is.
+    """
 
     id: str | None = None
     text: str | None = None
     uri: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    image: Any = None
+    audio: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,13 +176,25 @@ class Rows:
         return f"<{len(self)} rows of {', '.join(self.columns)}>"
 
     def to_arrow(self) -> pyarrow.Table:
+        """As an Arrow table. Dicts and lists of so many shapes that Arrow has no one type for them become JSON text."""
         import pyarrow as pa
 
         columns = zip(*self.values, strict=True) if self.values else [()] * len(self.columns)
-        return pa.table([pa.array(list(column)) for column in columns], names=self.columns)
+        return pa.table([_arrow(list(column)) for column in columns], names=self.columns)
 
     def to_pandas(self) -> pandas.DataFrame:
         return self.to_arrow().to_pandas()
+
+
+def _arrow(values: list[Any]) -> pyarrow.Array:
+    import pyarrow as pa
+
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        return pa.array(
+            [None if value is None else json.dumps(value, ensure_ascii=False, default=str) for value in values]
+        )
 
 
 @dataclass(frozen=True, slots=True)

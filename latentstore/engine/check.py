@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from latentstore.engine.read import Question
 from latentstore.engine.snapshot import Snapshot
 from latentstore.engine.write import Incoming
 from latentstore.errors import InvalidInput
-from latentstore.types import Float32, Int64, Item
+from latentstore.types import Float32, Int64, Item, Modality
 
 MAX_ID = 1024  # bytes
 DEFAULT_RECALL = 0.99
@@ -30,14 +31,28 @@ class Batch:
     uris: list[str | None]
     metadata: Any
     vectors: Any
+    images: list[Any] | None = None
+    audios: list[Any] | None = None
 
     @property
     def n(self) -> int:
         return len(self.ids)
 
     @property
-    def has_text(self) -> bool:
-        return any(text is not None for text in self.texts)
+    def has_content(self) -> bool:
+        return bool(self.images or self.audios) or any(text is not None for text in self.texts)
+
+    def content(self, modalities: Container[Modality]) -> tuple[list[int], list[Any]]:
+        """Which items have something that an encoder of these modalities takes, and what; of several an image, then a sound."""
+        fields = ((Modality.IMAGE, self.images), (Modality.AUDIO, self.audios), (Modality.TEXT, self.texts))
+        taken = [values for modality, values in fields if modality in modalities and values is not None]
+        firsts = (
+            taken[0]
+            if len(taken) == 1
+            else [next((value for value in values if value is not None), None) for values in zip(*taken, strict=True)]
+        )
+        at = [position for position, value in enumerate(firsts) if value is not None]
+        return at, [firsts[position] for position in at]
 
     def incoming(self, vectors: Mapping[str, tuple[Int64, Float32]]) -> Incoming:
         return Incoming(self.ids, self.texts, self.uris, self.metadata, vectors)
@@ -57,6 +72,8 @@ def batch(items: Any, vectors: Any, given_ids: Sequence[str] | None, metadata_: 
         fields.uris or [None] * n,
         fields.metadata if metadata_ is None else metadata(metadata_, n),
         vectors,
+        fields.images,
+        fields.audios,
     )
 
 
@@ -68,6 +85,8 @@ class _Fields:
     ids: list[str | None] | None = None
     uris: list[str | None] | None = None
     metadata: list[dict[str, Any]] | None = None
+    images: list[Any] | None = None
+    audios: list[Any] | None = None
 
 
 def _fields(items: Any) -> _Fields:
@@ -86,6 +105,8 @@ def _fields(items: Any) -> _Fields:
         [item.id for item in listed] if any(item.id is not None for item in listed) else None,
         [item.uri for item in listed],
         [dict(item.metadata or {}) for item in listed] if any(item.metadata for item in listed) else None,
+        [item.image for item in listed] if any(item.image is not None for item in listed) else None,
+        [item.audio for item in listed] if any(item.audio is not None for item in listed) else None,
     )
 
 
@@ -105,10 +126,18 @@ def _item(at: int, one: Any) -> Item:
         for what, value in (("text", one.text), ("uri", one.uri)):
             if value is not None:
                 _check_text(value, f"{what} of item {at}")
-        return one
+        return one if one.image is None and one.audio is None else located(one)
     if isinstance(one, str):
         return Item(text=_check_text(one, f"item {at}"))
     raise InvalidInput(f"item {at} is a {type(one).__name__}; expected a str or an Item (vectors go into vectors=)")
+
+
+def located(item: Item) -> Item:
+    """Paths of media as Paths, since a plain str is a text to an encoder; they are where the item comes from."""
+    image, audio = (Path(made) if isinstance(made, str) else made for made in (item.image, item.audio))
+    path = next((made for made in (image, audio) if isinstance(made, Path)), None)
+    uri = str(path) if item.uri is None and path is not None else item.uri
+    return replace(item, uri=uri, image=image, audio=audio)
 
 
 def _check_text(value: Any, what: str) -> str:

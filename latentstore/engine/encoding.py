@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from latentstore.distance import as_array, prepare
 from latentstore.encoders import registry
 from latentstore.encoders.base import Encoder, Role, windowed
+from latentstore.engine import content
 from latentstore.engine.check import Batch
 from latentstore.engine.core import Engine
 from latentstore.engine.snapshot import SpaceView
@@ -29,22 +30,33 @@ class Encoders:
             self._loaded[space] = _load(self._engine.space(space))
         return self._loaded[space]
 
-    def vectors_for(self, batch: Batch, fingerprint: str | None) -> dict[str, tuple[Int64, Float32]]:
-        """For each space, which items of the batch get a vector there, and the vectors."""
+    def vectors_for(
+        self, batch: Batch, fingerprint: str | Mapping[str, str] | None
+    ) -> dict[str, tuple[Int64, Float32]]:
+        """For each space, which items of the batch get a vector there, and the vectors. Every item gets one somewhere."""
         snapshot = self._engine.snapshot
-        given = {name: self._given(name, array, batch.n, fingerprint) for name, array in self._named(batch).items()}
-        made = {
-            name: self._encoded(name, batch)
-            for name, view in snapshot.spaces.items()
-            if name not in given and view.row.encoder is not None and batch.has_text
-        }
-        found = given | {name: part for name, part in made.items() if part is not None}
-        if batch.n and not found:
-            raise InvalidInput(
-                f"nothing to store a vector from: the spaces are {', '.join(snapshot.spaces)}; give vectors=, or texts to a "
-                "collection that has a text encoder (store.create(name, encoders=['text']))"
-            )
+        named = self._named(batch)
+        prints = fingerprint if isinstance(fingerprint, Mapping) else dict.fromkeys(named, fingerprint)
+        found = {name: self._given(name, array, batch.n, prints.get(name)) for name, array in named.items()}
+        for name, view in snapshot.spaces.items():
+            if name not in found and view.row.encoder is not None and batch.has_content:
+                found[name] = self._encoded(name, batch)
+        found = {name: part for name, part in found.items() if len(part[0])}
+        self._refuse_without_vector(batch, found)
         return found
+
+    def _refuse_without_vector(self, batch: Batch, found: Mapping[str, tuple[Int64, Float32]]) -> None:
+        bare = np.ones(batch.n, dtype=np.bool_)
+        for at, _ in found.values():
+            bare[at] = False
+        if bare.any():
+            spaces = self._engine.snapshot.spaces.values()
+            encoders = [view.row.encoder for view in spaces if view.row.encoder is not None]
+            raise InvalidInput(
+                f"item {int(bare.argmax())} gives nothing to make a vector from: the collection's encoders are "
+                f"{', '.join(encoders) or 'none'}; give vectors=, or what they take "
+                "(store.create(name, encoders=['text']) makes a collection that takes texts)"
+            )
 
     def _named(self, batch: Batch) -> dict[str, Any]:
         if batch.vectors is None:
@@ -57,44 +69,60 @@ class Encoders:
         row = self._engine.space(name).row
         if row.fingerprint != fingerprint:
             raise EncoderMismatch(_foreign(name, row.fingerprint, row.encoder, fingerprint))
-        vectors = prepare(array, row.dim)
-        if len(vectors) != n:
-            raise InvalidInput(f"expected {n} vectors, one an item, got {len(vectors)}")
-        return np.arange(n), vectors
+        if len(array) != n:
+            raise InvalidInput(f"expected {n} vectors, one an item, got {len(array)}")
+        at = np.arange(n)
+        if isinstance(array, list) and any(vector is None for vector in array):
+            at = np.array([position for position, vector in enumerate(array) if vector is not None], dtype=np.int64)
+            array = [array[position] for position in at]
+        return at, prepare(array, row.dim) if len(at) else np.empty((0, row.dim or 1), dtype=np.float32)
 
-    def _encoded(self, name: str, batch: Batch) -> tuple[Int64, Float32] | None:
+    def _encoded(self, name: str, batch: Batch) -> tuple[Int64, Float32]:
         encoder = self.of(name)
-        if Modality.TEXT not in encoder.modalities:
-            return None
-        at = [position for position, text in enumerate(batch.texts) if text is not None]
-        texts = [batch.texts[position] or "" for position in at]
-        _warn_of_cuts(encoder, texts)
-        return np.array(at, dtype=np.int64), encoder.encode(texts, role="document")
+        at, items = batch.content(encoder.modalities)
+        _warn_of_cuts(encoder, [item for item in items if isinstance(item, str)])
+        return np.array(at, dtype=np.int64), encoder.encode(items, role="document")
 
     def encode(self, space: str, items: Any, role: Role) -> Float32:
-        """(n, dim) float32 of n texts, or of vectors given as such."""
-        if isinstance(items, str):
-            items = [items]
-        if _are_texts(items):
-            return self.of(space).encode(list(items), role=role)
-        return prepare(items, self._engine.space(space).row.dim)
+        """(n, dim) float32 of n items, or of vectors given as such."""
+        asked = content.of(items)
+        if asked is None:
+            return prepare(items, self._engine.space(space).row.dim)
+        return self._made(space, asked, role)
 
-    def queries(self, query: Any, space: str | None) -> tuple[Float32, bool]:
-        """((q, dim) float32, whether several were asked). A text, a (dim,) vector, a list of texts, or a (q, dim) array."""
+    def queries(self, query: Any, space: str | None) -> tuple[Float32, str, bool]:
+        """((q, dim) float32, the space they are points of, whether several were asked).
+
+        query: a text, an Item, a path of an image or a sound, a PIL image, a (dim,) vector; or a list of those, or a (q, dim)
+        array. space: None takes the first one whose encoder takes such content.
+        """
+        asked = content.of(query)
+        if asked is not None:
+            name = self._space_for(asked.modality, space)
+            return self._made(name, asked, "query"), name, asked.many
         row = self._engine.space(space).row
-        if isinstance(query, str):
-            return self.of(row.name).encode([query], role="query"), False
-        if _are_texts(query):
-            return self.of(row.name).encode(list(query), role="query"), True
         given = as_array(query, "queries")
         if given.ndim not in (1, 2):
             raise InvalidInput(f"a query is a (dim,) vector, several are a (q, dim) array; got shape {given.shape}")
         many = given.ndim == 2
-        return prepare(given if many else given[None], row.dim, what="queries"), many
+        return prepare(given if many else given[None], row.dim, what="queries"), row.name, many
 
+    def _space_for(self, modality: Modality, space: str | None) -> str:
+        if space is None:
+            spaces = self._engine.snapshot.spaces
+            for name, view in spaces.items():
+                if view.row.encoder is not None and (len(spaces) == 1 or modality in self.of(name).modalities):
+                    return name
+        return self._engine.space(space).row.name
 
-def _are_texts(items: Any) -> bool:
-    return isinstance(items, Sequence) and len(items) > 0 and all(isinstance(item, str) for item in items)
+    def _made(self, space: str, asked: content.Content, role: Role) -> Float32:
+        encoder = self.of(space)
+        if asked.modality not in encoder.modalities:
+            raise InvalidInput(
+                f"space {space!r} takes {' and '.join(sorted(encoder.modalities))}, got {asked.modality}; name another space, or "
+                f"make a collection with an encoder that takes {asked.modality}"
+            )
+        return encoder.encode(asked.items, role=role)
 
 
 def _load(view: SpaceView) -> Encoder:

@@ -1,0 +1,100 @@
+"""Pictures and sounds beside texts, through encoders that a stranger might register."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import latentstore
+from latentstore import InvalidInput, Item, Metric, Modality, Store
+from latentstore.encoders import registry
+
+
+class Brightness:
+    """Mean of each colour of an (h, w, 3) array, or of the bytes of a file."""
+
+    name, dim, metric, modalities, fingerprint = "test-brightness", 3, Metric.L2, {Modality.IMAGE}, "brightness"
+
+    def encode(self, items: Any, *, role: str = "document") -> Any:
+        means = [
+            np.frombuffer(one.read_bytes(), "u1").reshape(-1, 3) if isinstance(one, Path) else one for one in items
+        ]
+        return np.array([one.reshape(-1, 3).mean(0) for one in means], np.float32).reshape(-1, 3)
+
+
+class Loudness:
+    """Root mean square and rate."""
+
+    name, dim, metric, modalities, fingerprint = "test-loudness", 2, Metric.L2, {Modality.AUDIO}, "loudness"
+
+    def encode(self, items: Any, *, role: str = "document") -> Any:
+        return np.array([[np.sqrt((x**2).mean()), rate] for x, rate in items], np.float32).reshape(-1, 2)
+
+
+registry.register("test-brightness", f"{__name__}:Brightness")
+registry.register("test-loudness", f"{__name__}:Loudness")
+
+RED, BLUE = (np.full((2, 2, 3), colour, np.uint8) for colour in ([200, 0, 0], [0, 0, 200]))
+
+
+@pytest.fixture
+def media(store: Store) -> latentstore.Collection:
+    made = store.create("media", encoders=["hashing", "test-brightness", "test-loudness"])
+    made.add(
+        [
+            Item("note", text="a red fish"),
+            Item("red", image=RED, metadata={"what": "colour"}),
+            Item("captioned", text="a blue fish", image=BLUE),
+            Item("noise", audio=(np.ones(8, np.float32), 8000)),
+        ]
+    )
+    return made
+
+
+def test_each_space_holds_what_its_encoder_takes(media: latentstore.Collection) -> None:
+    ids = {name: media.space(name).vectors()[0] for name in media.spaces()}
+    assert list(ids.values()) == [["note", "captioned"], ["red", "captioned"], ["noise"]]
+
+
+def test_a_query_goes_to_the_first_space_that_takes_it(media: latentstore.Collection) -> None:
+    assert media.search("fish red", k=1).ids == ["note"]
+    assert media.search(Item(image=RED + 3), k=1).ids == ["red"]
+    assert media.search(Item(audio=(np.zeros(8, np.float32), 8000))).ids == ["noise"]
+    assert [hits.ids[0] for hits in media.search([Item(image=BLUE), Item(image=RED)])] == ["captioned", "red"]
+
+
+def test_a_path_is_where_an_item_comes_from(media: latentstore.Collection, tmp_path: Path) -> None:
+    path = tmp_path / "green.png"
+    path.write_bytes(bytes([0, 200, 0]))
+    media.add([Item("green", image=str(path))])
+    assert media.get("green")[0].uri == str(path)
+    assert media.search(path, k=1).ids == ["green"]
+
+
+def test_what_no_space_takes_is_refused_and_nothing_is_stored(store: Store) -> None:
+    texts = store.create("texts", encoders=["hashing"])
+    with pytest.raises(InvalidInput, match=r"item 1 gives nothing.*hashing"):
+        texts.add(["fine", Item(image=RED)])
+    assert len(texts) == 0
+    with pytest.raises(InvalidInput, match="takes text, got image"):
+        texts.search(Item(image=RED))
+
+
+@pytest.mark.parametrize("query", [Item(), [Item(image=RED), "text"], Path("notes.txt"), ["text", 7]])
+def test_a_query_that_cannot_be_told_is_refused(media: latentstore.Collection, query: Any) -> None:
+    with pytest.raises(InvalidInput):
+        media.search(query)
+
+
+def test_vectors_may_be_given_for_some_items_of_a_space_only(store: Store) -> None:
+    made = store.create("both", encoders=["hashing", "test-brightness"])
+    words = made.space("hashing").encode(["a fish"])[0]
+    prints = {name: made.space(name).fingerprint for name in made.spaces()}
+    vectors = {"hashing": [words, None], "test-brightness": [None, [9, 9, 9]]}
+    made.add([Item("a", text="a fish"), Item("b", uri="b.png")], vectors=vectors, fingerprint=prints)  # type: ignore[arg-type]
+    assert made.space("hashing").vectors()[0] == ["a"] and made.space("test-brightness").vectors()[0] == ["b"]
+    with pytest.raises(InvalidInput, match="item 0"):
+        made.add([Item("c")], vectors={"hashing": [None]}, fingerprint=prints)  # type: ignore[arg-type]

@@ -58,7 +58,7 @@ def ingest_command(
 
     Examples:
       latentstore ingest pile.latent ~/notes --exclude drafts
-      latentstore ingest pile.latent reviews.csv --text-column review --id-column nr
+      latentstore ingest pile.latent reviews.csv --text-column review
     """
     from ingest.pipeline import Options, run
 

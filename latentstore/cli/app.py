@@ -122,7 +122,10 @@ def _root(
 ) -> None:
     """A store for latent vectors: semantic search, bulk ingestion and analysis in one directory.
 
-    Example: latentstore ingest pile.latent ~/notes && latentstore search pile.latent "what did I decide about rent?"
+    Examples:
+      latentstore ingest pile.latent ~/notes
+      latentstore search pile.latent "what did I decide about rent?"
+      latentstore demo
     """
 
 

@@ -276,7 +276,7 @@ def _filled(
     places = _places(replace(facts, swaps=swaps)) if swaps else np.arange(facts.covered)
     middle = facts.covered - len(held)
     _add(index, facts, vectors, places[start:middle], (start, facts.covered), stop, progress)
-    partial = FaissIndex(index, replace(facts, covered=middle, swaps=[]))
+    partial = FaissIndex(index, replace(facts, covered=middle))
     rungs = _measured(partial, vectors, places, held, stop) if len(held) else facts.rungs
     _add(index, facts, vectors, places[middle:], (middle, facts.covered), stop, progress)
     rungs = tuning.merged(facts.rungs, rungs) if facts.rungs else rungs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -97,6 +98,39 @@ class VectorIndexContract:
         assert np.mean([one in row for row, (one,) in zip(found, true, strict=True)]) > 0.99
         assert grown.covered == 3600 and mapped.covered == 3000
         assert mapped.scan(asked, 5).max() < 3000
+
+    def test_grown_the_recall_it_promises_is_still_the_recall_it_has(
+        self, index: VectorIndex, vectors: Float32
+    ) -> None:
+        more = np.concatenate([vectors, gaussian(1500, self.dim, seed=5)])
+        grown = index.grown(ArrayVectors(more), len(more))
+        effort, queries = grown.effort(0.9, 10), gaussian(200, self.dim, seed=6)
+        assert effort is not None and grown.settings()["covered"] == 4500
+        found, true = grown.search(queries, effort), best(queries, more, index.metric, 10)
+        assert np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found, true, strict=True)]) > 0.87
+
+    def test_a_slot_is_known_by_its_number_however_often_the_index_grew(self, index: VectorIndex) -> None:
+        steps = [self.n, 3001, 3100, 4000]
+        vectors = gaussian(4000, self.dim)
+        for covered in steps[1:]:
+            index = index.grown(ArrayVectors(vectors), covered)
+            slots = np.array([0, self.n - 1, covered - 1])
+            assert sorted(index.scan(vectors[:1], 3, index.select(slots))[0].tolist()) == slots.tolist()
+            if index.metric is not Metric.IP:  # a vector is its own nearest
+                assert [at in row for at, row in zip(slots, index.scan(vectors[slots], 5), strict=True)] == [True] * 3
+
+    def test_any_number_of_threads_get_what_one_gets(self, index: VectorIndex) -> None:
+        effort, queries = index.effort(0.9, 10), gaussian(64, self.dim, seed=7)
+        selection = index.select(np.arange(0, self.n, 3))
+        assert effort is not None
+
+        def ask(at: int) -> tuple[list[int], list[int]]:
+            one = queries[at : at + 1]
+            return index.search(one, effort)[0].tolist(), index.scan(one, 20, selection)[0].tolist()
+
+        alone = [ask(at) for at in range(64)]
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(ask, range(64))) == alone
 
     def test_told_to_stop_it_stops_and_leaves_nothing(self, vectors: Float32) -> None:
         stop = Event()

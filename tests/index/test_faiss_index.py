@@ -28,3 +28,15 @@ class TestIvf(VectorIndexContract):
     @classmethod
     def spec(cls, n: int, dim: int) -> Spec:
         return Spec(Kind.IVF, lists=max(1, min(60, n // 39)))
+
+
+class TestIvfOverFloat32(VectorIndexContract):
+    @classmethod
+    def spec(cls, n: int, dim: int) -> Spec:
+        return Spec(Kind.IVF, Compression.FLOAT32, lists=max(1, min(60, n // 39)))
+
+
+class TestIvfOverFloat16(VectorIndexContract):
+    @classmethod
+    def spec(cls, n: int, dim: int) -> Spec:
+        return Spec(Kind.IVF, Compression.FLOAT16, lists=max(1, min(60, n // 39)))

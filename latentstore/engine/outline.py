@@ -45,8 +45,14 @@ def damaged(folder: Path, columns: Sequence[Column], spaces: Sequence[SpaceRow])
 
 
 def _alike(found: dict[str, Any] | None, plain: dict[str, Any]) -> bool:
-    lasting = [key for key in plain if key not in ("columns", "spaces", "dim")]
-    return found is not None and all(found.get(key) == plain[key] for key in lasting)
+    return found is not None and _lasting(found) == _lasting(plain)
+
+
+def _lasting(plain: dict[str, Any]) -> list[list[Any]]:
+    """What no later commit changes, of one space or of all."""
+    return [
+        [one.get(key) for key in ("name", "encoder", "fingerprint", "metric")] for one in plain.get("spaces", [plain])
+    ]
 
 
 def read(folder: Path) -> Outline | None:

@@ -21,11 +21,13 @@ from latentstore.index.base import Unusable, VectorIndex
 from latentstore.index.base import load as load_index
 from latentstore.storage.catalog import Catalog, SpaceRow, State
 from latentstore.storage.mark import read_mark
-from latentstore.storage.records import Record, RecordFiles, RecordView, RecordWriter, encode, end_mark
+from latentstore.storage.records import Record, RecordFiles, RecordView, RecordWriter, decode, encode, end_mark
 from latentstore.storage.vectors import SlotFiles, VectorView
 from latentstore.types import Bool
 
 log = logging.getLogger("latentstore")
+
+_SAMPLE = 100  # items looked for in doubtful records
 
 
 def open_engine(folder: Path, *, read_only: bool, memory_budget: int) -> Engine:
@@ -141,6 +143,8 @@ def _index(engine: Engine, state: State, space: SpaceRow) -> VectorIndex | None:
     path = index_path(engine, space.name, stored.seq)
     try:
         index = load_index(path, json.loads(stored.settings), size=stored.bytes, checksum=stored.checksum)
+        if (index.dim, index.metric) != (space.dim, space.metric):
+            raise Unusable(f"it is of {index.dim} dimensions under {index.metric}, another space's")
         if index.covered > space.slots:
             raise Unusable(f"it covers {index.covered} vectors of {space.slots}")
     except Unusable as reason:
@@ -158,13 +162,29 @@ def index_path(engine: Engine, space: str, seq: int) -> Path:
 
 def _open_records(engine: Engine, state: State) -> RecordView:
     files = RecordFiles(engine.folder, state.records_generation)
-    if not files.hold(state.records_bytes, state.next_row):
+    if not files.hold(state.records_bytes, state.next_row) or not _own(engine, files, state):
         if engine.read_only:
-            raise Corrupted(f"{files.bodies} is missing or cut short; open the store once for writing to rebuild it")
+            raise Corrupted(
+                f"{files.bodies} is missing, cut short or of another collection; "
+                "open the store once for writing to rebuild it"
+            )
         return rebuild_records(engine, state)
     if not engine.read_only:
         files.cut(state.records_bytes, state.next_row)
     return RecordView(files, state.records_bytes, state.next_row, state.moves)
+
+
+def _own(engine: Engine, files: RecordFiles, state: State) -> bool:
+    """Whether the records are this collection's: they end as they should, or else show an item as the catalog does."""
+    if files.ended(state.records_bytes):
+        return True
+    view = RecordView(files, state.records_bytes, state.next_row, state.moves)
+    with contextlib.closing(engine.catalog.records(state.columns)) as records:
+        for record in islice(records, _SAMPLE):
+            with contextlib.suppress(Corrupted):
+                shown = decode(view.read(np.array([record.row]))[0])
+                return (shown.id, shown.text, shown.uri) == (record.id, record.text, record.uri)
+    return not state.items
 
 
 def rebuild_records(engine: Engine, state: State) -> RecordView:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -254,16 +254,18 @@ class Catalog:
             names = [column[0] for column in found.description or []]
             return names, filters.fetch(found)
 
-    def records(self, columns: Sequence[Column], condition: str = "true") -> Iterator[Record]:
+    def records(self, columns: Sequence[Column], condition: str = "true") -> Generator[Record, None, None]:
         """Items straight from the truth, ascending by row, 10,000 at a time."""
         names = ", ".join(["row", "id", "text", "uri", *(quoted(column.name) for column in columns)])
         with self.reading() as cursor:
-            reader = cursor.sql(f"select {names} from items where {condition} order by row").to_arrow_reader(10_000)
-            for batch in reader:
-                head = [batch.column(at).to_pylist() for at in range(4)]
-                rest = [from_catalog(column, batch.column(4 + at)) for at, column in enumerate(columns)]
-                for row, name, text, uri, *values in zip(*head, *rest, strict=True):
-                    yield Record(row, name, text, uri, values)
+            found = cursor.sql(f"select {names} from items where {condition} order by row")
+            # Whoever stops early leaves a result behind that would keep the transaction from ending.
+            with contextlib.closing(found.to_arrow_reader(10_000)) as reader:
+                for batch in reader:
+                    head = [batch.column(at).to_pylist() for at in range(4)]
+                    rest = [from_catalog(column, batch.column(4 + at)) for at, column in enumerate(columns)]
+                    for row, name, text, uri, *values in zip(*head, *rest, strict=True):
+                        yield Record(row, name, text, uri, values)
 
 
 def item_columns(columns: Sequence[Column]) -> list[str]:

@@ -42,6 +42,7 @@ class MarkWriter:
         with contextlib.suppress(OSError):
             if self._fd < 0:
                 self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o666)
+                os.ftruncate(self._fd, min(_SIZE, os.fstat(self._fd).st_size))
             os.pwrite(self._fd, body + zlib.crc32(body).to_bytes(4, "little"), 0)
             self._last = mark
 

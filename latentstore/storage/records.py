@@ -31,6 +31,7 @@ _HEADER = struct.Struct("<IqII")
 _CHECKED = struct.Struct("<qII")
 _SEQ = struct.Struct("<q")
 _END = -1  # the row of an end mark
+_END_BYTES = _HEADER.size + _SEQ.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,15 @@ class RecordFiles:
         """Whether the files are there and at least as long as the catalog says."""
         lengths = [path.stat().st_size if path.exists() else 0 for path in (self.bodies, self.starts)]
         return lengths[0] >= size and lengths[1] >= rows * 8
+
+    def ended(self, size: int) -> bool:
+        """Whether the first `size` bytes end with an end mark, as every commit leaves them. Another collection's do not."""
+        if not size:
+            return True
+        with self.bodies.open("rb") as file:
+            file.seek(max(size - _END_BYTES, 0))
+            found = _entry(file.read(_END_BYTES), 0)
+        return found is not None and found.seq is not None
 
     def cut(self, size: int, rows: int) -> None:
         """Drop what a crash left past the committed lengths."""
@@ -208,12 +218,14 @@ def scan(path: Path) -> Iterator[Entry]:
 
 def unreadable(path: Path, size: int) -> int:
     """How many of the first `size` bytes belong to no entry that a scan can read."""
-    if not size:
-        return 0
+    if not size or not path.exists():
+        return size
     return size - sum(entry.stop - entry.start for entry in scan(path) if entry.stop <= size)
 
 
 def _entry(data: bytes, at: int) -> Entry | None:
+    if len(data) < at + _HEADER.size:
+        return None
     crc, row, length, name = _HEADER.unpack_from(data, at)
     stop = at + _HEADER.size + length
     if row < _END or stop > len(data) or name > length or zlib.crc32(data[at + 4 : stop]) != crc:

@@ -99,10 +99,15 @@ def stopping() -> Iterator[threading.Event]:
 
 
 def _pace(progress: Progress) -> str:
+    """Short enough to leave room for a bar."""
+    told = [counted(progress.passages, "passage")]
+    if progress.files > 1:
+        told.insert(0, counted(progress.files, "file"))
+    if progress.problems:
+        told.append(counted(progress.problems, "problem"))
     rate = progress.passages / progress.seconds if progress.seconds else 0
-    bad = f", {counted(progress.problems, 'problem')}" if progress.problems else ""
-    last = ", bringing the index up to date" if progress.done >= progress.total else ""
-    return f"{counted(progress.files, 'file')}, {counted(progress.passages, 'passage')}, {rate:,.0f}/s{bad}{last}"
+    told.append("indexing" if progress.done >= progress.total else f"{rate:,.0f}/s")
+    return ", ".join(told)
 
 
 def _report(result: Result, form: Format) -> None:

@@ -113,8 +113,7 @@ def _answer(question: str, hits: list[Hit]) -> None:
     grid.add_column(Text(question), overflow="fold")
     for hit in hits:
         name, _, text = (hit.text or "").partition(": ")
-        told = Text(printable(name), style="bold")
-        told.append(f"\n{short(text, SHOWN)}", style="not bold")
+        told = Text.assemble((printable(name), "bold"), "\n", short(text, SHOWN))
         grid.add_row(f"{hit.score:.2f}", told)
     sys.stdout.write("\n")
     display(grid)

@@ -76,6 +76,15 @@ def mend_space(folder: Path, catalog: Catalog, space: SpaceRow, report: Report, 
     _write(catalog, state, space, remains, mended)
 
 
+def knows(catalog: Catalog, space: SpaceRow) -> bool:
+    """Whether any vector of the space is one that the catalog vouches for; it may be another collection's catalog."""
+    if space.dim is None or not space.slots:
+        return False
+    remains = look(SlotFiles(catalog.path.parent / "spaces" / space.name, space.generation, space.dim), space.slots)
+    _hold_against(remains, catalog.batches(space.name))
+    return bool(remains.good.any())
+
+
 def look(files: SlotFiles, slots: int | None) -> Remains:
     """Read what is left. slots: how many there should be; None takes as many as the longest file has."""
     held = [path.stat().st_size // width if path.exists() else 0 for path, width in files.widths()]

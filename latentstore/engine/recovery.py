@@ -162,7 +162,7 @@ def index_path(engine: Engine, space: str, seq: int) -> Path:
 
 def _open_records(engine: Engine, state: State) -> RecordView:
     files = RecordFiles(engine.folder, state.records_generation)
-    if not files.hold(state.records_bytes, state.next_row) or not _own(engine, files, state):
+    if not files.hold(state.records_bytes, state.next_row) or not own_records(engine.catalog, files, state):
         if engine.read_only:
             raise Corrupted(
                 f"{files.bodies} is missing, cut short or of another collection; "
@@ -174,12 +174,12 @@ def _open_records(engine: Engine, state: State) -> RecordView:
     return RecordView(files, state.records_bytes, state.next_row, state.moves)
 
 
-def _own(engine: Engine, files: RecordFiles, state: State) -> bool:
+def own_records(catalog: Catalog, files: RecordFiles, state: State) -> bool:
     """Whether the records are this collection's: they end as they should, or else show an item as the catalog does."""
     if files.ended(state.records_bytes):
         return True
     view = RecordView(files, state.records_bytes, state.next_row, state.moves)
-    with contextlib.closing(engine.catalog.records(state.columns)) as records:
+    with contextlib.closing(catalog.records(state.columns)) as records:
         for record in islice(records, _SAMPLE):
             with contextlib.suppress(Corrupted):
                 shown = decode(view.read(np.array([record.row]))[0])

@@ -12,14 +12,15 @@ from pathlib import Path
 
 from latentstore.engine import lifecycle, outline
 from latentstore.engine.core import CATALOG, Engine
-from latentstore.engine.mend import mend_space
-from latentstore.engine.recovery import open_engine, rebuild_records, refuse_lost_commits, sweep
+from latentstore.engine.mend import knows, mend_space
+from latentstore.engine.recovery import open_engine, own_records, rebuild_records, refuse_lost_commits, sweep
 from latentstore.engine.salvage import rebuild_catalog
 from latentstore.engine.verify import intact, unfound, verify
 from latentstore.errors import Corrupted, NotAStore, StorageFailure, StoreNotFound
 from latentstore.fileio import StoreLock, storage_errors
-from latentstore.storage.catalog import Catalog
+from latentstore.storage.catalog import Catalog, State
 from latentstore.storage.mark import MARK, mark_damaged
+from latentstore.storage.records import RecordFiles, scan
 from latentstore.types import Report
 
 
@@ -109,11 +110,22 @@ def _damage_of_catalog(folder: Path) -> str | None:
             return f"{catalog.path} does not hold the {state.items} items that it counts"
         for space in state.spaces:
             catalog.batches(space.name)
+        if _is_foreign(folder, catalog, state):
+            return f"{catalog.path} is another collection's: neither the records nor one vector are those that it names"
     except (Corrupted, StorageFailure, ValueError) as error:
         return str(error)
     finally:
         catalog.close()
     return None
+
+
+def _is_foreign(folder: Path, catalog: Catalog, state: State) -> bool:
+    """Whether nothing here is this catalog's, though there are records to make one from."""
+    files = RecordFiles(folder, state.records_generation)
+    if files.hold(state.records_bytes, state.next_row) and own_records(catalog, files, state):
+        return False
+    logs = (entry for path in folder.glob("records-*.bin") for entry in scan(path))
+    return any(entry.record is not None for entry in logs) and not any(knows(catalog, space) for space in state.spaces)
 
 
 def _mend_spaces(folder: Path, report: Report) -> None:

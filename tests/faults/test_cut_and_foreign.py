@@ -54,12 +54,18 @@ def test_bytes_behind_the_end_of_a_file_change_nothing(look: Look, pattern: str)
     verdicts.mended(look("graph", lambda store: stores.grow(_file(store, pattern), 1000), repair=True))
 
 
-@pytest.mark.parametrize("pattern", [one for one in FILES if one != "catalog.duckdb"] + SMALL)
+@pytest.mark.parametrize("pattern", [*FILES, *SMALL])
 def test_a_file_of_another_collection_is_noticed_and_mended(look: Look, originals: Any, pattern: str) -> None:
     def damage(store: Path) -> None:
         shutil.copy(_file(originals.folder / "lists", pattern), _file(store, pattern))
 
     _checked(look, "graph", damage, told=pattern != "committed")
+
+
+def test_invariant_10_a_catalog_of_another_collection_costs_no_item(look: Look, originals: Any) -> None:
+    other = _file(originals.folder / "lists", "catalog.duckdb")
+    after = _checked(look, "graph", lambda store: shutil.copy(other, _file(store, "catalog.duckdb")))
+    assert not after["repair: lost"]
 
 
 @pytest.mark.parametrize("length", [0, 3, 0.3, 0.7, -1])

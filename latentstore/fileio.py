@@ -8,10 +8,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import json
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -99,6 +101,31 @@ def sync_file(path: Path) -> None:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def sync_together(files: Sequence[tuple[Path, int]]) -> None:
+    """fdatasync of all the open files, at once: a disk makes five durable in little more time than one. Raises StorageFailure."""
+    pending = [_syncers().submit(_sync, *one) for one in files[1:]]
+    try:
+        _sync(*files[0])
+    finally:
+        wait(pending)
+    for one in pending:
+        one.result()
+
+
+def _sync(path: Path, fd: int) -> None:
+    with storage_errors(path):
+        os.fdatasync(fd)
+
+
+@functools.cache
+def _syncers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(8, thread_name_prefix="latentstore-sync")
+
+
+# A forked child has the pool, but none of its threads.
+os.register_at_fork(after_in_child=_syncers.cache_clear)
 
 
 class StoreLock:

@@ -21,6 +21,7 @@ from latentstore.engine import bits
 from latentstore.engine.core import Engine
 from latentstore.engine.indexing import record_index, settle_index, write_index
 from latentstore.engine.snapshot import Snapshot, SpaceView
+from latentstore.fileio import sync_together
 from latentstore.index import base
 from latentstore.index.base import VectorIndex
 from latentstore.storage.catalog import IndexRow
@@ -146,6 +147,6 @@ def _copy_records(snapshot: Snapshot, rows: Int64, files: RecordFiles) -> tuple[
     ended = end_mark(snapshot.seq + 1)
     writer.append(size, [ended])
     writer.index(0, starts)
-    writer.sync()
+    sync_together(writer.handles)
     writer.close()
     return size + len(ended), starts

@@ -17,6 +17,7 @@ import numpy as np
 from latentstore.encoders import registry
 from latentstore.encoders.base import Encoder
 from latentstore.errors import LatentstoreError
+from latentstore.fileio import sync_together
 from latentstore.storage.catalog import BatchRow, Catalog, SpaceRow, State
 from latentstore.storage.vectors import SlotFiles, SlotWriter, batch_sum, slot_sums
 from latentstore.types import Bool, Float32, Int64, Modality, Report, UInt64
@@ -237,6 +238,7 @@ def _write(catalog: Catalog, state: State, space: SpaceRow, remains: Remains, me
         for at in range(0, len(order), _STEP):
             part = order[at : at + _STEP]
             sums.append(writer.append(at, _gathered(remains, mended, part), rows[part]))
+        sync_together(writer.handles)
     total = np.concatenate(sums) if sums else np.empty(0, np.uint64)
     with catalog.transaction() as tx:
         tx.drop_batches(space.name)

@@ -16,7 +16,7 @@ from latentstore.engine import bits, outline
 from latentstore.engine.core import CATALOG, Engine
 from latentstore.engine.snapshot import Snapshot, SpaceView
 from latentstore.errors import Corrupted, StorageFailure
-from latentstore.fileio import storage_errors
+from latentstore.fileio import storage_errors, sync_together
 from latentstore.index.base import Unusable, VectorIndex
 from latentstore.index.base import load as load_index
 from latentstore.storage.catalog import Catalog, SpaceRow, State
@@ -201,7 +201,7 @@ def rebuild_records(engine: Engine, state: State) -> RecordView:
     writer.append(size, [ended])
     size += len(ended)
     writer.index(0, starts)
-    writer.sync()
+    sync_together(writer.handles)
     writer.close()
     with engine.catalog.transaction() as tx:
         tx.drop_moves()

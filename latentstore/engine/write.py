@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from latentstore.engine.core import Engine
 from latentstore.engine.recovery import load_snapshot
 from latentstore.engine.snapshot import Snapshot, SpaceView
 from latentstore.errors import DimensionMismatch, DuplicateId, ItemNotFound, StorageFailure
+from latentstore.fileio import sync_together
 from latentstore.storage.columns import Batch, Column, fold, normalise
 from latentstore.storage.records import Record, RecordView, encode, encode_all, end_mark, tombstone
 from latentstore.storage.transaction import MERGE_BELOW, Transaction
@@ -77,6 +78,7 @@ def _store(engine: Engine, snapshot: Snapshot, batch: Incoming, metadata: Batch,
         name: _append(engine, snapshot, name, row_of[at], vectors) for name, (at, vectors) in batch.vectors.items()
     }
     size = _append_records(engine, snapshot, int(rows[0]), records, dead)
+    _sync(engine, snapshot, appended.values())
     _outline(engine, snapshot, metadata.columns, appended)
 
     def commit(tx: Transaction) -> None:
@@ -112,7 +114,7 @@ def update(engine: Engine, ids: Sequence[str], metadata: Any) -> int:
         writer = engine.record_writer(snapshot.records.files)
         written = [*records, end_mark(snapshot.seq + 1)]
         starts = writer.append(snapshot.records.size, written)[:-1]
-        writer.sync()
+        _sync(engine, snapshot)
         size = snapshot.records.size + sum(map(len, written))
         moves = dict(zip(rows.tolist(), starts.tolist(), strict=True))
         _outline(engine, snapshot, changed.columns)
@@ -151,6 +153,7 @@ def _delete(engine: Engine, rows: Int64) -> int:
     if not rows.size:
         return 0
     size = _append_records(engine, snapshot, snapshot.next_row, [], rows)
+    _sync(engine, snapshot)
 
     def commit(tx: Transaction) -> None:
         tx.delete(rows)
@@ -176,8 +179,13 @@ def _append_records(engine: Engine, snapshot: Snapshot, first_row: int, records:
     written = [*records, *(tombstone(row) for row in dead.tolist()), end_mark(snapshot.seq + 1)]
     starts = writer.append(snapshot.records.size, written)
     writer.index(first_row, starts[: len(records)])
-    writer.sync()
     return snapshot.records.size + sum(map(len, written))
+
+
+def _sync(engine: Engine, snapshot: Snapshot, appended: Iterable[_Appended] = ()) -> None:
+    """The end of step 1: what was written to all files is made durable together."""
+    vectors = [handle for part in appended for handle in engine.slot_writer(part.files).handles]
+    sync_together(engine.record_writer(snapshot.records.files).handles + vectors)
 
 
 def _outline(

@@ -138,10 +138,10 @@ class RecordWriter:
         with storage_errors(self.files.starts):
             write_at(self._starts, np.ascontiguousarray(starts).data, first_row * 8)
 
-    def sync(self) -> None:
-        for path, fd in ((self.files.bodies, self._bodies), (self.files.starts, self._starts)):
-            with storage_errors(path):
-                os.fdatasync(fd)
+    @property
+    def handles(self) -> list[tuple[Path, int]]:
+        """The open files, for `sync_together`."""
+        return [(self.files.bodies, self._bodies), (self.files.starts, self._starts)]
 
     def close(self) -> None:
         os.close(self._bodies)

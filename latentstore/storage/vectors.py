@@ -20,7 +20,7 @@ import numpy as np
 import xxhash
 
 from latentstore.errors import Corrupted
-from latentstore.fileio import refused, storage_errors, sync_folder, write_at
+from latentstore.fileio import refused, storage_errors, sync_folder, sync_together, write_at
 from latentstore.types import Bool, Float32, Int64, UInt64
 
 
@@ -89,18 +89,17 @@ class SlotWriter:
             sync_folder(files.folder)
 
     def append(self, first: int, vectors: Float32, rows: Int64) -> UInt64:
-        """Write slots first..first+n and make them durable. Returns their checksums (n,) uint64."""
+        """Write slots first..first+n. Returns their checksums (n,) uint64. Not yet durable."""
         sums = slot_sums(vectors, rows)
         for (path, width), fd, values in zip(self.files.widths(), self._fds, (vectors, rows, sums), strict=True):
             with storage_errors(path):
                 write_at(fd, np.ascontiguousarray(values).data, first * width)
-        self.sync()
         return sums
 
-    def sync(self) -> None:
-        for (path, _), fd in zip(self.files.widths(), self._fds, strict=True):
-            with storage_errors(path):
-                os.fdatasync(fd)
+    @property
+    def handles(self) -> list[tuple[Path, int]]:
+        """The open files, for `sync_together`."""
+        return [(path, fd) for (path, _), fd in zip(self.files.widths(), self._fds, strict=True)]
 
     def close(self) -> None:
         for fd in self._fds:
@@ -189,8 +188,10 @@ def _map(path: Path, kind: Any, slots: int, width: int) -> Any:
 
 
 def copy_slots(view: VectorView, slots: Int64, writer: SlotWriter, first: int) -> list[UInt64]:
-    """Append the given slots of `view` to another generation, a few megabytes at a time. Returns their checksums."""
-    return [writer.append(first + at, *chunk) for at, chunk in _chunks(view, slots)]
+    """Append the given slots of `view` to another generation, a few megabytes at a time, durably. Returns their checksums."""
+    sums = [writer.append(first + at, *chunk) for at, chunk in _chunks(view, slots)]
+    sync_together(writer.handles)
+    return sums
 
 
 def _chunks(view: VectorView, slots: Int64) -> Iterable[tuple[int, tuple[Float32, Int64]]]:

@@ -79,8 +79,8 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Originals:
 def look(probe: Probe, originals: Originals, tmp_path: Path) -> Callable[..., Verdict]:
     """Damage a copy of a store, and ask the probe about it; `repair`: once more, after repair."""
 
-    def ask(name: str, damage: Callable[[Path], Any], **question: Any) -> Verdict:
-        copy = stores.copied(originals.folder / name, tmp_path / "damaged")
+    def ask(name: str, damage: Callable[[Path], Any], into: Path = tmp_path, **question: Any) -> Verdict:
+        copy = stores.copied(originals.folder / name, into / "damaged")
         damage(copy)
         return probe.ask(store=copy, model=originals.model(name), **question)
 

@@ -38,7 +38,8 @@ def answer(question: dict[str, Any]) -> Verdict:
         _look(Path(question["warm"]), model, False, {})
         os.setgid(question["uid"])
         os.setuid(question["uid"])
-    for read_only in question.get("modes", (True, False)):
+    # Repair has opened the store for writing already.
+    for read_only in (True,) if question.get("repair") else (True, False):
         _look(path, model, read_only, verdict)
     return verdict
 

@@ -90,7 +90,6 @@ def _passed_over(look: Look, kind: str, damage: Callable[[Path], Any], tmp_path:
         assert collection.info()["spaces"][0]["index"]["kind"] == {"graph": "hnsw", "lists": "ivf"}[kind]
         assert collection.info()["spaces"][0]["index"]["searched_exactly"] == 0
         assert collection.verify().ok
-    verdicts.mended(look(kind, damage, repair=True))
 
 
 def _exact_with_a_note(path: Path, kind: str, model: dict[str, Any]) -> None:
@@ -128,6 +127,15 @@ def test_invariant_4_the_file_of_another_collection_is_passed_over(
 ) -> None:
     donor = donors({"graph": "hnsw", "lists": "ivf"}[kind], 130, {"graph": 8, "lists": 6}[kind])
     _passed_over(look, kind, lambda store: _index(store).write_bytes(_index(donor).read_bytes()), tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["graph", "lists"])
+@pytest.mark.parametrize("damage", ["gone", "noise", "newer format"])
+def test_invariant_4_repair_drops_an_index_that_is_not_the_one_written(look: Look, kind: str, damage: str) -> None:
+    after = look(kind, DAMAGE[damage], repair=True)
+    verdicts.mended(after)
+    assert damage == "newer format" or any("its index was damaged" in line for line in after["repair: mended"])
+    assert not after["repair: lost"]
 
 
 @pytest.mark.slow

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,18 @@ NOBODY = 65534
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can give a store to another user")
 
 
-def _as_nobody(look: Look, originals: Any, tmp_path: Path, name: str, change: Callable[[Path], Any]) -> dict[str, Any]:
+@pytest.fixture
+def lobby() -> Iterator[Path]:
+    """A folder that every user may enter, as those of pytest may not be."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def _as_nobody(look: Look, originals: Any, lobby: Path, name: str, change: Callable[[Path], Any]) -> dict[str, Any]:
     """What a user without rights finds in a store that was changed."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(folder.stat().st_mode | 0o011)
-    warm = stores.copied(originals.folder / name, tmp_path / "warm")
-    return look(name, change, uid=NOBODY, warm=warm)
+    warm = stores.copied(originals.folder / name, lobby / "warm")
+    return look(name, change, into=lobby, uid=NOBODY, warm=warm)
 
 
 def _all(store: Path, files: int, folders: int, owner: int = 0) -> None:
@@ -34,14 +41,14 @@ def _all(store: Path, files: int, folders: int, owner: int = 0) -> None:
 @pytest.mark.parametrize("name", ["graph", "graph-killed", "words"])
 @pytest.mark.parametrize("lock", ["with its lock file", "without its lock file"])
 def test_a_read_only_folder_can_be_read_and_says_why_it_cannot_be_written(
-    look: Look, originals: Any, tmp_path: Path, name: str, lock: str
+    look: Look, originals: Any, lobby: Path, name: str, lock: str
 ) -> None:
     def change(store: Path) -> None:
         if lock == "without its lock file":
             (store / "lock").unlink()
         _all(store, 0o444, 0o555)
 
-    found = _as_nobody(look, originals, tmp_path, name, change)
+    found = _as_nobody(look, originals, lobby, name, change)
     verdicts.sound(found)
     assert list(verdicts.refusals(found)) == ["write: open"]
     said = found["write: open"]
@@ -72,14 +79,14 @@ UNREADABLE = {
 
 @pytest.mark.parametrize(("path", "spare"), UNREADABLE.items())
 def test_what_may_not_be_read_is_named_or_done_without(
-    look: Look, originals: Any, tmp_path: Path, path: str, spare: bool
+    look: Look, originals: Any, lobby: Path, path: str, spare: bool
 ) -> None:
     def change(store: Path) -> None:
         _all(store, 0o644, 0o755, owner=NOBODY)
         named = store if path == "." else next(store.glob(path))
         named.chmod(0)
 
-    found = _as_nobody(look, originals, tmp_path, "graph", change)
+    found = _as_nobody(look, originals, lobby, "graph", change)
     verdicts.sound(found)
     said = verdicts.refusals(found)
     assert bool(said) is not spare

@@ -59,7 +59,11 @@ def test_add_warns_by_the_window_of_the_model_at_hand(store, model):
 
 @pytest.mark.parametrize(
     ("name", "setting", "wanted"),
-    [("text", {}, "PASSIVE"), ("text", {"OMP_WAIT_POLICY": "active"}, "ACTIVE"), ("folder", {}, "PASSIVE")],
+    [
+        ("text", {}, "PASSIVE"),
+        pytest.param("text", {"OMP_WAIT_POLICY": "active"}, "ACTIVE", marks=pytest.mark.slow),
+        pytest.param("folder", {}, "PASSIVE", marks=pytest.mark.slow),
+    ],
 )
 def test_idle_threads_of_torch_sleep_unless_the_user_says_otherwise(model, name, setting, wanted):
     spec = "text" if name == "text" else str(model)

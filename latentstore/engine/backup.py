@@ -3,7 +3,7 @@
 1. Under the write lock: the write-ahead log is folded in and the catalog's file copied. This is the moment that is kept.
 2. Without it: the append-only files are copied up to the lengths that this catalog names. Adds go on behind them;
    compaction waits.
-3. The copy gets its final name. A crash before leaves only `<target>.part`.
+3. All of the copy is synced, then it gets its final name. A crash before leaves only `<target>.part`.
 """
 
 from __future__ import annotations
@@ -60,8 +60,6 @@ def restore(backup: str | os.PathLike[str], target: str | os.PathLike[str]) -> R
                 raise Corrupted(
                     f"the backup {backup} is damaged and was not restored: {report.problems[0]}; see 'latentstore verify'"
                 )
-            for path in fresh.rglob("*"):
-                sync_folder(path) if path.is_dir() else sync_file(path)
     finally:
         lock.release()
     return report
@@ -90,11 +88,15 @@ def _whole(target: Path) -> Iterator[Path]:
     fresh = target.with_name(target.name + ".part")
     with storage_errors(target):
         shutil.rmtree(fresh, ignore_errors=True)
+        made = [path for path in target.parents if not path.exists()]
         fresh.mkdir(parents=True)
         try:
             yield fresh
+            for path in (fresh, *fresh.rglob("*")):
+                sync_folder(path) if path.is_dir() else sync_file(path)
             fresh.rename(target)
-            sync_folder(target.parent)
+            for path in (target, *made):
+                sync_folder(path.parent)
         except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
@@ -136,8 +138,6 @@ def _copy_files(engine: Engine, snapshot: Snapshot, target: Path) -> None:
         if name in stored and index_path(engine, name, stored[name].seq).exists():
             path = index_path(engine, name, stored[name].seq)
             _copy_start(path, folder, path.stat().st_size)
-        sync_folder(folder)
-    sync_folder(target)
 
 
 def _copy_start(source: Path, folder: Path, length: int) -> None:
@@ -151,5 +151,3 @@ def _copy_start(source: Path, folder: Path, length: int) -> None:
                 raise Corrupted(f"{source} is {length} bytes shorter than committed; run 'latentstore repair'")
             write.write(chunk)
             length -= len(chunk)
-        write.flush()
-        os.fsync(write.fileno())

@@ -49,7 +49,10 @@ def is_store(folder: Path) -> bool:
 
 def make_store(folder: Path) -> None:
     with storage_errors(folder):
+        made = [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
+        for path in made:
+            sync_folder(path.parent)
     write_sealed(folder / MARK, {"product": "latentstore", "format": FORMAT})
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ from latentstore.errors import (
     StoreClosed,
     StoreLocked,
 )
-from latentstore.fileio import refused
+from latentstore.fileio import refused, storage_errors, sync_folder
 from latentstore.storage import filters, migrations
 from latentstore.storage.columns import Column, from_catalog, quoted
 from latentstore.storage.gate import Gate
@@ -94,6 +95,7 @@ class Catalog:
         self._gate = Gate()
         self._closed = False
         self._opened = 0
+        self._named_log: int | None = None  # inode of the write-ahead log whose name is known to be durable
         self._connection = self._connect()
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
@@ -148,6 +150,7 @@ class Catalog:
         try:
             with self._using() as cursor:
                 cursor.execute("checkpoint")
+            self._named_log = None  # the next log is another file, perhaps of the same inode
         except duckdb.TransactionException:
             return
         except duckdb.Error as error:
@@ -165,6 +168,7 @@ class Catalog:
         try:
             with self._using() as cursor, _undone_unless_whole(cursor):
                 yield Transaction(cursor)
+            self._name_log()
         except duckdb.Error as error:
             if isinstance(error, _FATAL):
                 self.reopen()
@@ -175,6 +179,18 @@ class Catalog:
             raise refused(self.path, _first_line(error)) or StorageFailure(
                 f"{self.path}: the commit failed and was undone: {_first_line(error)}"
             ) from error
+
+    def _name_log(self) -> None:
+        """DuckDB syncs its log but not the folder that it makes it in, and a log that lost its name is lost with it."""
+        log = self.path.with_name(self.path.name + ".wal")
+        with storage_errors(log):
+            try:
+                found = os.stat(log).st_ino  # noqa: PTH116 - five times faster, at every commit
+            except FileNotFoundError:
+                return  # this commit has folded it in
+            if found != self._named_log:
+                sync_folder(log.parent)
+                self._named_log = found
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:

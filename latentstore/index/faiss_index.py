@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 _CHUNK = 8192  # vectors added between two looks at `stop`
+_PART = 2048  # codes compared at a time
 _HELD = 1000  # vectors held out to measure recall
 
 
@@ -57,16 +58,22 @@ class _Facts:
 
 
 class _Selected:
-    """Slots as FAISS wants them. `codes`: their codes gathered, made when a selection is used a second time."""
+    """Slots as FAISS wants them. places: where the index keeps them. `codes`: their codes, kept from the second scan on."""
 
-    def __init__(self, bits: UInt8, slots: Int64) -> None:
-        self.bits = bits
+    def __init__(self, slots: Int64, places: Int64, covered: int) -> None:
         self.slots = slots
+        self.places = places
         self.count = len(slots)
-        self.selector = _faiss().IDSelectorBitmap(bits)
         self.params: dict[int, Any] = {}
-        self.used = 0
+        self.scans = 0
         self.codes: Any = None
+        self._covered = covered
+
+    @functools.cached_property
+    def selector(self) -> Any:
+        flags = np.zeros(self._covered, dtype=np.bool_)
+        flags[self.places] = True
+        return _faiss().IDSelectorBitmap(np.packbits(flags, bitorder="little"))
 
 
 class FaissIndex:
@@ -85,20 +92,23 @@ class FaissIndex:
 
     def search(self, queries: Float32, effort: Effort, selection: Any = None) -> Int64:
         params = self._parameters(effort.width, selection)
-        return self._slots(_ask(self._index, self._facts.coder.queries(queries), effort.depth, params))
+        return self._slots(_ask(self._index, self._facts.coder.queries(queries), effort.depth, params)[1])
 
     def scan(self, queries: Float32, depth: int, selection: Any = None) -> Int64:
         coded = self._facts.coder.queries(queries)
         if self._storage is None:
-            return self._slots(_ask(self._index, coded, depth, self._parameters(self._facts.spec.lists, selection)))
-        if selection is not None and self._gathered(selection):
-            return _looked_up(selection.slots, _ask(selection.codes, coded, depth, None))
-        return self._slots(_ask(self._storage, coded, depth, None if selection is None else self._plain(selection)))
+            return self._slots(_ask(self._index, coded, depth, self._parameters(self._facts.spec.lists, selection))[1])
+        if selection is None:
+            return self._slots(_ask(self._storage, coded, depth, None)[1])
+        selection.scans += 1
+        if selection.scans == 1:
+            return _looked_up(selection.slots, _in_parts(self._storage, selection.places, coded, depth))
+        if selection.codes is None:
+            selection.codes = _subset(self._storage, selection.places)
+        return _looked_up(selection.slots, _ask(selection.codes, coded, depth, None)[1])
 
     def select(self, slots: Int64) -> _Selected:
-        flags = np.zeros(self.covered, dtype=np.bool_)
-        flags[slots if self._places is None else self._places[slots]] = True
-        return _Selected(np.packbits(flags, bitorder="little"), slots)
+        return _Selected(slots, slots if self._places is None else self._places[slots], self.covered)
 
     def outgrown(self, spec: Spec) -> bool:
         mine = self._facts.spec
@@ -151,19 +161,6 @@ class FaissIndex:
             found = kept[width] = _parameters(self._facts.spec.kind, width, selection)
         return found
 
-    def _plain(self, selection: Any) -> Any:
-        found = selection.params.get(-1)
-        if found is None:
-            found = selection.params[-1] = _faiss().SearchParameters(sel=selection.selector)
-        return found
-
-    def _gathered(self, selection: Any) -> bool:
-        if selection.codes is None and selection.used:
-            places = selection.slots if self._places is None else self._places[selection.slots]
-            selection.codes = _subset(self._storage, places)
-        selection.used += 1
-        return selection.codes is not None
-
     def _slots(self, places: Int64) -> Int64:
         return places if self._places is None else _looked_up(self._places, places)
 
@@ -176,15 +173,15 @@ def _looked_up(slots: Int64, places: Int64) -> Int64:
     return found
 
 
-def _ask(index: Any, queries: Float32, depth: int, params: Any) -> Int64:
-    """(q, depth) places, -1 at the end."""
+def _ask(index: Any, queries: Float32, depth: int, params: Any) -> tuple[Float32, Int64]:
+    """(q, depth) FAISS' own distances, and places, -1 at the end."""
     # Straight to the C++ method: FAISS' own wrapper checks again what was checked above.
     q = len(queries)
     far = np.empty((q, depth), dtype=np.float32)
     places = np.empty((q, depth), dtype=np.int64)
     pointer = _faiss().swig_ptr
     index.search_c(q, pointer(queries), depth, pointer(far), pointer(places), params)
-    return places
+    return far, places
 
 
 def _storage(index: Any, kind: Kind) -> Any:
@@ -202,12 +199,34 @@ def _parameters(kind: Kind, width: int, selection: Any) -> Any:
 
 def _subset(storage: Any, places: Int64) -> Any:
     """A flat index over some of the codes of another, in the order of `places`."""
-    faiss = _faiss()
-    width = storage.code_size
-    every = faiss.rev_swig_ptr(storage.codes.data(), storage.ntotal * width).reshape(-1, width)
-    subset = faiss.clone_index(_empty(storage))
-    subset.add_sa_codes(every[places])
+    subset = _faiss().clone_index(_empty(storage))
+    subset.add_sa_codes(_codes(storage).take(places, axis=0))
     return subset
+
+
+def _codes(storage: Any) -> UInt8:
+    """(n, code size): the codes themselves, not a copy."""
+    width = storage.code_size
+    every: UInt8 = _faiss().rev_swig_ptr(storage.codes.data(), storage.ntotal * width).reshape(-1, width)
+    return every
+
+
+def _in_parts(storage: Any, places: Int64, queries: Float32, depth: int) -> Int64:
+    """The nearest among some of the codes: (q, depth) of 0..len(places)-1, closest first, -1 at the end.
+
+    Through one small buffer: fresh memory for all of them at once takes longer to get than the codes to compare.
+    """
+    part, codes, found = _faiss().clone_index(_empty(storage)), _codes(storage), []
+    for start in range(0, len(places), _PART):
+        part.reset()
+        part.add_sa_codes(codes.take(places[start : start + _PART], axis=0))
+        far, near = _ask(part, queries, min(depth, part.ntotal), None)
+        found.append((far, near + start))
+    far = np.concatenate([far for far, _ in found], axis=1)
+    near = np.concatenate([near for _, near in found], axis=1)
+    order = np.argsort(far if storage.metric_type == _faiss().METRIC_L2 else -far, axis=1, kind="stable")[:, :depth]
+    best = np.take_along_axis(near, order, axis=1)
+    return np.pad(best, [(0, 0), (0, depth - best.shape[1])], constant_values=-1)
 
 
 def _empty(storage: Any) -> Any:

@@ -1,0 +1,162 @@
+"""What a child does to a store, and the plain dict that says what must be there afterwards.
+
+Everything follows from names and tags, so the process that is killed and the one that judges need not share a byte.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import latentstore
+from latentstore import Collection, Store
+
+Model = dict[str, dict[str, list[Any]]]  # collection → id → [text, metadata, vector]
+
+DIM = 8
+DOCS = "docs"
+
+
+class Act(NamedTuple):
+    """One call. `names`: ids, or for create and drop the collection, for backup and restore the folder's name."""
+
+    verb: str
+    names: Sequence[str] = ()
+    tag: str = ""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`before` makes the store; `acts` are what is struck. index: the kind that `docs` insists on."""
+
+    before: Sequence[Act]
+    acts: Sequence[Act]
+    index: str | None = None
+    abandoned: bool = False  # the store is left as by a process that died, rather than closed
+    wreck: Callable[[Path], None] | None = None
+    again: bool = False  # what was struck can simply be done again
+    bare: bool = False  # there is no store yet: opening it is what is struck by default
+    throughout: bool = False  # opening and closing are struck by default, too
+
+
+def text(name: str, tag: str) -> str:
+    return f"{name} as of {tag} " * 4
+
+
+def metadata(name: str, tag: str) -> dict[str, Any]:
+    """A tag that begins with 'w' brings columns of its own."""
+    known = {"tag": tag, "length": len(name) + len(tag)}
+    return known | {f"only {tag}": 0.5, "length": 2.25} if tag.startswith("w") else known
+
+
+def vector(name: str, tag: str) -> list[float]:
+    made = np.random.default_rng(zlib.crc32(f"{name}/{tag}".encode())).standard_normal(DIM)
+    return made.astype(np.float32).tolist()
+
+
+def begin(store: Store, index: str | None) -> Collection:
+    return store.get_or_create(DOCS, index=index)
+
+
+def apply(store: Store, act: Act) -> None:
+    names, tag = list(act.names), act.tag
+    docs = store.collection(DOCS)
+    if act.verb in ("add", "replace"):
+        docs.add(
+            [text(name, tag) for name in names],
+            vectors=np.array([vector(name, tag) for name in names], np.float32),
+            ids=names,
+            metadata=[metadata(name, tag) for name in names],
+            on_conflict="replace" if act.verb == "replace" else "error",
+        )
+    elif act.verb == "update":
+        docs.update(names, [metadata(name, tag) for name in names])
+    elif act.verb == "delete":
+        docs.delete(names)
+    elif act.verb == "optimize":
+        docs.optimize()
+    else:
+        _change_store(store, act)
+
+
+def _change_store(store: Store, act: Act) -> None:
+    [name] = act.names
+    if act.verb == "create":
+        store.create(name, encoders=["hashing"])
+    elif act.verb == "drop":
+        store.drop(name)
+    elif act.verb == "backup":
+        store.backup(store.path.parent / name)
+    else:
+        latentstore.restore(store.path.parent / "copy", store.path.parent / name)
+
+
+def follow(model: Model, act: Act) -> Model:
+    """What the store holds after the act, as a plain dict of plain dicts."""
+    docs = dict(model[DOCS])
+    for name in act.names:
+        if act.verb in ("add", "replace"):
+            docs[name] = [text(name, act.tag), metadata(name, act.tag), vector(name, act.tag)]
+        elif act.verb == "update":
+            docs[name] = [docs[name][0], docs[name][1] | metadata(name, act.tag), docs[name][2]]
+        elif act.verb == "delete":
+            docs.pop(name, None)
+    others = {name: items for name, items in model.items() if (act.verb, name) != ("drop", *act.names)}
+    made = {act.names[0]: {}} if act.verb == "create" else {}
+    return {**others, **made, DOCS: docs}
+
+
+def models(acts: Sequence[Act], start: Model | None = None) -> list[Model]:
+    """The states before the first act, and after each."""
+    states = [{DOCS: {}} if start is None else start]
+    for act in acts:
+        states.append(follow(states[-1], act))
+    return states
+
+
+def ids(start: int, stop: int) -> list[str]:
+    return [f"item {at:05}" for at in range(start, stop)]
+
+
+def spoil(store: Path) -> None:
+    """What crashes leave, all at once: tails, files of generations that never came to be, half-dropped collections."""
+    docs = store / DOCS
+    for path in [*docs.glob("spaces/vectors/*-0.*"), docs / "records-0.bin"]:
+        with path.open("ab") as file:
+            file.write(b"\x07" * 999)
+    (docs / "records-0.at").unlink()
+    for name in ("vectors-1.f32", "rows-1.i64", "sums-1.u64", "index-9.faiss", "index-10.faiss.tmp"):
+        (docs / "spaces/vectors" / name).write_bytes(b"\x07" * 999)
+    for name in (".new-made", ".old-gone"):
+        (store / name / "spaces").mkdir(parents=True)
+        (store / name / "catalog.duckdb").write_bytes(b"\x07" * 999)
+
+
+_SOME = [Act("add", ids(0, 12), "a")]
+_CHANGED = [*_SOME, Act("add", ids(12, 40), "b"), Act("update", ids(3, 6), "c"), Act("delete", ids(8, 14))]
+_COPIED = [*_CHANGED, Act("backup", ["copy"])]
+
+SCENARIOS = {
+    "making a store": Scenario([], [Act("add", ids(0, 2), "a")], bare=True),
+    "adding the first batch": Scenario([], [Act("add", ids(0, 5), "a")]),
+    "adding batches": Scenario(_SOME, [Act("add", ids(12, 20), "b"), Act("add", ids(20, 21), "c")], throughout=True),
+    "adding with new columns": Scenario(_SOME, [Act("add", ids(12, 20), "w1")]),
+    "adding without folding the log in": Scenario(_SOME, [Act("add", ids(12, 20), "b")], abandoned=True),
+    "replacing": Scenario(_CHANGED, [Act("replace", ids(0, 20), "d")]),
+    "updating": Scenario(_CHANGED, [Act("update", ids(0, 5), "w2")]),
+    "deleting": Scenario(_CHANGED, [Act("delete", ids(0, 5))]),
+    "building and saving an index": Scenario(
+        [Act("add", ids(0, 300), "a")], [Act("optimize")], index="hnsw", again=True
+    ),
+    "compacting": Scenario(_CHANGED, [Act("optimize"), Act("add", ids(50, 55), "e")], index="hnsw"),
+    "creating a collection": Scenario(_SOME, [Act("create", ["more"])]),
+    "dropping a collection": Scenario([*_SOME, Act("create", ["more"])], [Act("drop", ["more"])]),
+    "backing up": Scenario(_CHANGED, [Act("backup", ["copy"])], again=True),
+    "restoring": Scenario(_COPIED, [Act("restore", ["again"])], again=True),
+    "recovering": Scenario(_CHANGED, [], abandoned=True, wreck=spoil, throughout=True),
+}

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latentstore.index import codes, tuning
+from latentstore.index import codes, holdout, tuning
 from latentstore.index.codes import Coder
 from latentstore.index.contract import Compression, Effort, Kind, Spec, Stopped, Unusable, Vectors
 from latentstore.index.exact import nearest
+from latentstore.index.holdout import Held
 from latentstore.index.tuning import Rung
 from latentstore.types import Bool, Float32, Int64, Metric, UInt8
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 _CHUNK = 8192  # vectors added between two looks at `stop`
 _PART = 2048  # codes compared at a time
-_HELD = 1000  # vectors held out to measure recall
 
 
 @functools.cache
@@ -291,26 +291,17 @@ def _filled(
     index: Any, facts: _Facts, vectors: Vectors, start: int, stop: Event | None, progress: Progress | None
 ) -> FaissIndex:
     """Add slots start..covered, all but some chosen at random; measure recall with those; add them too."""
-    held, swaps = _hold_out(start, facts.covered, facts.seed)
+    held = holdout.choose(vectors, start, facts.covered, facts.seed)
+    swaps = held.swaps(facts.covered)
     places = _places(replace(facts, swaps=swaps)) if swaps else np.arange(facts.covered)
-    middle = facts.covered - len(held)
+    middle = facts.covered - len(held.slots)
     _add(index, facts, vectors, places[start:middle], (start, facts.covered), stop, progress)
     partial = FaissIndex(index, replace(facts, covered=middle))
-    rungs = _measured(partial, vectors, places, held, stop) if len(held) else facts.rungs
+    rungs = _measured(partial, vectors, places, held, stop)
     _add(index, facts, vectors, places[middle:], (middle, facts.covered), stop, progress)
-    rungs = tuning.merged(facts.rungs, rungs) if facts.rungs else rungs
+    if facts.rungs:
+        rungs = tuning.merged(facts.rungs, rungs) if rungs else facts.rungs
     return FaissIndex(index, replace(facts, swaps=facts.swaps + swaps, rungs=rungs))
-
-
-def _hold_out(start: int, stop: int, seed: int) -> tuple[Int64, list[tuple[int, int]]]:
-    """Slots to hold out, ascending, and the swaps that bring them to the end of start..stop."""
-    m = stop - start
-    count = min(_HELD, m // 10)
-    if not count:
-        return np.empty(0, dtype=np.int64), []
-    held = np.sort(np.random.default_rng((seed, start)).choice(m, count, replace=False)) + start
-    end = np.arange(stop - count, stop)
-    return held, list(zip(np.setdiff1d(held, end).tolist(), np.setdiff1d(end, held).tolist(), strict=True))
 
 
 def _add(
@@ -331,21 +322,24 @@ def _add(
             progress(span[0] + at + len(part), span[1])
 
 
-def _measured(index: FaissIndex, vectors: Vectors, places: Int64, held: Int64, stop: Event | None) -> list[Rung]:
-    """Recall of an index that lacks the slots `held`, with those as queries."""
+def _measured(index: FaissIndex, vectors: Vectors, places: Int64, held: Held, stop: Event | None) -> list[Rung]:
+    """Recall of an index that lacks what is held out, with that as queries. Empty where too few queries tell something."""
     if stop is not None and stop.is_set():
         raise Stopped
-    queries = vectors.gather(held)
     kept: Bool = np.ones(len(places), dtype=np.bool_)
-    kept[held] = False
-    truth = nearest(queries, vectors, tuning.K, index.metric, stop=len(places), allowed=kept)[1][:, -1]
+    kept[held.slots] = False
+    queries = vectors.gather(held.queries)
+    far = nearest(queries, vectors, tuning.K, index.metric, stop=len(places), allowed=kept)[1]
+    telling = holdout.apart(far, index.metric)
+    if np.count_nonzero(telling) < holdout.FEWEST:
+        return []
 
     def search(asked: Float32, effort: Effort) -> Int64:
         found = index.search(asked, effort)
         return np.where(found < 0, -1, places[found])
 
     efforts = tuning.ladder(index._facts.spec.kind, index._facts.spec.lists)
-    return tuning.measure(search, queries, truth, vectors, index.metric, efforts)
+    return tuning.measure(search, queries[telling], far[telling, -1], vectors, index.metric, efforts)
 
 
 def _described(rungs: list[Rung], target: float) -> dict[str, Any] | None:

@@ -34,27 +34,27 @@ class InvalidInput(LatentstoreError, ValueError):
 
 
 class DimensionMismatch(InvalidInput):
-    pass
+    """A vector of another length than the space holds."""
 
 
 class NotFinite(InvalidInput):
-    pass
+    """NaN or infinity in a vector, or a number too large for float32."""
 
 
 class ColumnTypeClash(InvalidInput):
-    pass
+    """A metadata value that its column cannot hold, or a key that differs from a column in case alone."""
 
 
 class ReservedName(InvalidInput):
-    pass
+    """A metadata key that the store keeps for itself."""
 
 
 class InvalidFilter(InvalidInput):
-    pass
+    """A `where` or `sql` that does not parse, or reaches beyond its collection."""
 
 
 class DuplicateId(InvalidInput):
-    pass
+    """An id that is in the collection already, or twice in one batch."""
 
 
 class NotFound(LatentstoreError, LookupError):
@@ -62,43 +62,43 @@ class NotFound(LatentstoreError, LookupError):
 
 
 class StoreNotFound(NotFound):
-    pass
+    """No store at that path."""
 
 
 class CollectionNotFound(NotFound):
-    pass
+    """No collection of that name."""
 
 
 class SpaceNotFound(NotFound):
-    pass
+    """No space of that name."""
 
 
 class ItemNotFound(NotFound):
-    pass
+    """No item of that id, or none with a vector in that space."""
 
 
 class AlreadyExists(LatentstoreError):
-    pass
+    """A collection of that name, or a file in the way."""
 
 
 class NotAStore(LatentstoreError):
-    pass
+    """The path holds something else."""
 
 
 class FormatTooNew(LatentstoreError):
-    pass
+    """Written by a later version of this package, which can read it."""
 
 
 class StoreLocked(LatentstoreError):
-    pass
+    """Another process, or another opening in this one, holds the store."""
 
 
 class ReadOnlyStore(LatentstoreError):
-    pass
+    """Opened with read_only=True and asked to write."""
 
 
 class StoreClosed(LatentstoreError):
-    pass
+    """Used after `close()`, or in a process forked after it was opened."""
 
 
 class Corrupted(LatentstoreError):
@@ -110,8 +110,8 @@ class StorageFailure(LatentstoreError):
 
 
 class EncoderMissing(LatentstoreError):
-    pass
+    """The encoder, or a package or file that it needs, is not installed."""
 
 
 class EncoderMismatch(LatentstoreError):
-    pass
+    """Vectors of one encoder offered to the space of another."""

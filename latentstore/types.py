@@ -32,6 +32,8 @@ class Metric(StrEnum):
 
 
 class Modality(StrEnum):
+    """What an encoder takes."""
+
     TEXT = "text"
     IMAGE = "image"
     AUDIO = "audio"

@@ -21,7 +21,7 @@ _ROOM = "16m"
 
 
 def mount(folder: Path) -> None:
-    """An empty file system of 16 MB at `folder`, for this process only. Raises OSError where that is not allowed."""
+    """An empty file system of 16 MB at `folder`, for this process only. Raises PermissionError where that is not allowed."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_NEW_MOUNTS) or libc.mount(b"none", b"/", None, _PRIVATE, None):
         raise OSError(ctypes.get_errno(), "cannot have mounts of its own")

@@ -210,6 +210,7 @@ class TestStoreAsADict(StoreAsADict.TestCase):  # type: ignore[name-defined,misc
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 class TestStoreAsADictForLong(StoreAsADict.TestCase):  # type: ignore[name-defined,misc]
     settings = settings(
         max_examples=150, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)

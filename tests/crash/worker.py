@@ -14,7 +14,7 @@ import socket
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,13 @@ from crash import tracing
 from crash.workload import Act, apply, begin
 
 
-def run(store: str, acts: Sequence[Sequence[Any]], acks: str, index: str | None = None, close: bool = True) -> None:
-    """Open, do the acts, close: each acknowledged by a byte in `acks` once it has returned."""
+def run(store: str, acts: str, acks: str, index: str | None = None, close: bool = True) -> None:
+    """Open, do the acts that the file lists, close: each acknowledged by a byte in `acks` once it has returned."""
     fd = os.open(acks, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     opened = latentstore.open(store)
     begin(opened, index)
     os.write(fd, b".")
-    for act in acts:
+    for act in json.loads(Path(acts).read_text()):
         apply(opened, Act(*act))
         os.write(fd, b".")
     if close:
@@ -50,6 +50,18 @@ def look(store: str, probe: bool = False) -> dict[str, Any]:
             report.problems.extend(opened.collection("docs").verify().problems)
     files = [str(path.relative_to(store)) for path in Path(store).rglob("*") if path.is_file()]
     return {"items": found, "problems": [*report.problems, *faults], "files": files}
+
+
+def mend(store: str) -> dict[str, Any]:
+    """What opening a damaged store says, and what repair makes of it."""
+    refusal = None
+    try:
+        with latentstore.open(store) as opened:
+            opened.collections() and opened.collection("docs")
+    except latentstore.Corrupted as error:
+        refusal = str(error)
+        latentstore.repair(store)
+    return {"refusal": refusal}
 
 
 def _contents(collection: latentstore.Collection) -> dict[str, list[Any]]:
@@ -78,7 +90,7 @@ def take(store: str, sources: list[str], batch: int) -> None:
     ingest.run(store, sources, encoder="hashing", options=ingest.Options(batch=batch, chunk_tokens=32))
 
 
-JOBS: dict[str, Callable[..., Any]] = {"run": run, "look": look, "take": take}
+JOBS: dict[str, Callable[..., Any]] = {"run": run, "look": look, "mend": mend, "take": take}
 
 
 def main(fd: int) -> None:
@@ -110,7 +122,8 @@ def _warm() -> bool:
 
 def _rehearse(folder: Path) -> None:
     (folder / "text.txt").write_text("One text.")
-    run(str(folder / "store"), [Act("add", ["a"], "a"), Act("optimize")], str(folder / "acks"), "hnsw")
+    (folder / "acts").write_text(json.dumps([Act("add", ["a"], "a"), Act("optimize")]))
+    run(str(folder / "store"), str(folder / "acts"), str(folder / "acks"), "hnsw")
     look(str(folder / "store"))
     take(str(folder / "taken"), [str(folder / "text.txt")], 5)
     (folder / "modules").write_text("\n".join(sys.modules))

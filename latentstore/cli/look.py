@@ -75,7 +75,10 @@ def _space(space: Row) -> str:
 
 def _index(index: Row) -> str:
     if index["kind"] == "exact":
-        return "none needed yet: each query is compared with every vector"
+        why = (
+            "due, and built while the store is open for writing; until then" if index["pending"] else "none needed yet:"
+        )
+        return f"{why} each query is compared with every vector"
     reached = ", ".join(
         f"{target} → {found['measured'] if found else 'exact search'}" for target, found in index["recall"].items()
     )

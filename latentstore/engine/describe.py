@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from latentstore.engine.core import Engine
+from latentstore.engine.indexing import lags
 from latentstore.engine.recovery import index_path
 from latentstore.engine.snapshot import SpaceView
 
@@ -39,14 +40,16 @@ def space_info(engine: Engine, view: SpaceView) -> dict[str, Any]:
 
 
 def _index(engine: Engine, view: SpaceView) -> dict[str, Any]:
-    """The kind of index, what it covers, and the recall measured on held-out vectors for each target."""
+    """The kind of index, what it covers, the recall measured on held-out vectors for each target, and whether upkeep is due."""
+    pending = lags(engine, view)
     if view.index is None:
-        return {"kind": "exact", "covered": view.vectors.n, "searched_exactly": view.vectors.n, "recall": {"1": 1.0}}
+        n = view.vectors.n
+        return {"kind": "exact", "covered": n, "searched_exactly": n, "recall": {"1": 1.0}, "pending": pending}
     described: dict[str, Any] = view.index.describe()
     stored = engine.catalog.state().indexes.get(view.row.name)
     path = index_path(engine, view.row.name, stored.seq) if stored else None
     size = path.stat().st_size if path and path.exists() else 0
-    return {**described, "searched_exactly": view.uncovered, "bytes": size}
+    return {**described, "searched_exactly": view.uncovered, "bytes": size, "pending": pending}
 
 
 def _bytes(folder: Path) -> int:

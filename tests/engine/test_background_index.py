@@ -101,5 +101,19 @@ def test_what_is_small_is_searched_exactly_without_an_index(store: Store) -> Non
     points = store.create("points")
     points.add(vectors=VECTORS[:5000], ids=[str(row) for row in range(5000)])
     points.optimize()
-    assert index_of(points) == {"kind": "exact", "covered": 5000, "searched_exactly": 5000, "recall": {"1": 1.0}}
+    told = {"kind": "exact", "covered": 5000, "searched_exactly": 5000, "recall": {"1": 1.0}, "pending": False}
+    assert index_of(points) == told
+
     assert recall(points, 5000) == 1.0
+
+
+def test_info_says_that_an_index_is_due(store: Store) -> None:
+    points = store.create("points", index="hnsw")
+    points.add(vectors=VECTORS[:5000])
+    points.optimize()
+    assert index_of(points)["pending"] is False
+    store.close()
+    next(store.path.rglob("index-*.faiss")).unlink()
+    with latentstore.open(store.path, read_only=True) as later:
+        index = index_of(later.collection("points"))
+        assert index["kind"] == "exact" and index["pending"] is True

@@ -168,7 +168,9 @@ def _from_index(asked: _Search, effort: Effort) -> Int64:
     if allowed is None:
         started = perf_counter()
         found = index.search(asked.queries, effort)
-        asked.note("index", f"the index was searched with effort {effort.width}", found.size, started)
+        asked.note(
+            "index", f"the index was searched with effort {min(effort.width, index.covered)}", found.size, started
+        )
         return found
     m = len(allowed.covered)
     if not m:

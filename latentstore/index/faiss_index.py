@@ -91,6 +91,8 @@ class FaissIndex:
         return tuning.least(self._facts.rungs, recall, k)
 
     def search(self, queries: Float32, effort: Effort, selection: Any = None) -> Int64:
+        if effort.width >= tuning.EVERY_CODE:
+            return self.scan(queries, effort.depth, selection)
         params = self._parameters(effort.width, selection)
         return self._slots(_ask(self._index, self._facts.coder.queries(queries), effort.depth, params)[1])
 
@@ -338,13 +340,16 @@ def _measured(index: FaissIndex, vectors: Vectors, places: Int64, held: Held, st
         found = index.search(asked, effort)
         return np.where(found < 0, -1, places[found])
 
-    efforts = tuning.ladder(index._facts.spec.kind, index._facts.spec.lists)
+    efforts = tuning.ladder(index._facts.spec.kind, index._facts.spec.lists, index.covered * index.dim)
     return tuning.measure(search, queries[telling], far[telling, -1], vectors, index.metric, efforts)
 
 
 def _described(rungs: list[Rung], target: float) -> dict[str, Any] | None:
     found = next((rung for rung in rungs if rung.sure >= target), None)
-    return None if found is None else {"effort": found.effort.width, "measured": round(found.recall, 4)}
+    if found is None:
+        return None
+    width = found.effort.width
+    return {"effort": "every code" if width >= tuning.EVERY_CODE else width, "measured": round(found.recall, 4)}
 
 
 def load(path: Path, settings: dict[str, Any]) -> FaissIndex:

@@ -22,40 +22,15 @@ _SMALL_BYTES = 4 << 20
 _SMALL_ROWS = 20_000
 _LINK_BYTES = 4 * 2 * 32 + 24  # of a node in a graph with 32 links
 
+_CELLS_A_STEP = 60_000  # values of codes that are scanned in the time that a graph takes to visit a node
+EVERY_CODE = 1 << 40  # a width for graphs: the codes are scanned instead, where no walk reaches a recall
 K = 10  # recall is measured at this k
 _MARGIN = 1.28  # standard errors: nine in ten samples err by less
 _ENOUGH = 0.9985  # a ladder need not be climbed past this
-_WIDTHS = (
-    10,
-    12,
-    14,
-    16,
-    18,
-    20,
-    22,
-    24,
-    26,
-    28,
-    32,
-    36,
-    40,
-    48,
-    56,
-    64,
-    72,
-    80,
-    88,
-    96,
-    112,
-    128,
-    160,
-    192,
-    256,
-    320,
-    448,
-    640,
-    1024,
-)
+# fmt: off
+_WIDTHS = (10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 32, 36, 40, 48, 56, 64, 72, 80, 88, 96, 112, 128, 160, 192, 256, 320, 448,
+           640, 1024, 2048)
+# fmt: on
 _PROBES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024)
 
 
@@ -75,12 +50,15 @@ def _lists(n: int) -> int:
     return max(1, min(int(4 * n**0.5), n // 39))
 
 
-def ladder(kind: Kind, lists: int) -> list[Effort]:
-    """Efforts to try, least first."""
+def ladder(kind: Kind, lists: int, cells: int) -> list[Effort]:
+    """Efforts to try, least first; the last one looks at every code. cells: values of all codes."""
     if kind is Kind.IVF:
         return [Effort(width, 2 * K) for width in (*(p for p in _PROBES if p < lists), lists)]
     # Codes misplace a neighbour by few places: measuring many more candidates than are wanted gains nothing.
-    return [Effort(width, min(width, max(K + 4, width // 8))) for width in _WIDTHS]
+    # A wider walk takes longer than looking at every code does.
+    widest = max(256, cells // _CELLS_A_STEP)
+    steps = [Effort(width, min(width, max(K + 4, width // 8))) for width in _WIDTHS if width <= widest]
+    return [*steps, Effort(EVERY_CODE, 2 * K)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import tables
 from latentstore.cli import app
 
 ROOT = Path(__file__).parent.parent
@@ -133,3 +134,7 @@ def test_every_file_that_the_readme_links_exists():
     links = re.findall(r"\]\((?!http)([^)#]+)", README + ARCHITECTURE)
     assert links != []
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_readme_shows_the_figures_that_the_benchmarks_kept():
+    assert tables.markdown() in README

@@ -41,6 +41,7 @@ _ANSWER = struct.Struct("<QqiI")
 _RECEIVE, _SEND = 0xC0502100, 0xC0182101
 _CONTINUE = 1
 _NEW_LISTENER = 1 << 3
+_SECTOR = 512
 _HERE = -100 & 0xFFFFFFFF  # AT_FDCWD, as the low half of an argument
 
 
@@ -103,9 +104,12 @@ class Call:
         if self.size < 2:
             return False
         fd, address, size, offset = self.arguments[:4]
-        data = _memory(self.task, address, max(1, int(size * share)))
+        place = offset if self.name == "pwrite64" else _position(self.task, fd)
+        # Neither the kernel nor a disk stops inside a sector.
+        unit = 1 if size % _SECTOR or place % _SECTOR else _SECTOR
+        data = _memory(self.task, address, max(unit, int(size * share) // unit * unit))
         with open(f"/proc/{self.task}/fd/{fd & 0xFFFFFFFF}", "r+b", buffering=0) as file:
-            os.pwrite(file.fileno(), data, offset if self.name == "pwrite64" else _position(self.task, fd))
+            os.pwrite(file.fileno(), data, place)
         return True
 
 

@@ -150,6 +150,7 @@ def run(arguments: list[str]) -> int:
         return _usage(wrong)
     except (LatentstoreError, OSError) as failure:
         note(f"error: {one_line(str(failure))}")
+        _drop_unwritten()
         return 1
     return status if isinstance(status, int) else 0
 
@@ -158,8 +159,20 @@ def _hang_up(gone: BaseException) -> int:
     # typer answers a closed pipe with SystemExit(1); a reader such as `head` that has enough is no failure.
     if isinstance(gone, SystemExit) and gone.code != 1:
         return gone.code if isinstance(gone.code, int) else 1
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _discard_output()
     return 0
+
+
+def _drop_unwritten() -> None:
+    """What a full disk did not take would fail once more when the interpreter ends, with a status of its own."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _discard_output()
+
+
+def _discard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _usage(wrong: Any) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -84,7 +84,8 @@ def _describe(name: str) -> Description:
     except EncoderMissing as missing:
         return Description(name, (), None, "", False, str(missing))
     if hasattr(made, "describe"):
-        return cast(Description, made.describe())
+        # A class may stand under several names, and inherit how it describes itself.
+        return replace(cast(Description, made.describe()), name=name)
     dim, modalities = getattr(made, "dim", None), getattr(made, "modalities", ())
     known = modalities if isinstance(modalities, Iterable) else ()  # a property, when read from the class, is neither
     return Description(name, tuple(sorted(known)), dim if isinstance(dim, int) else None, made.__module__, True, "")

@@ -53,7 +53,7 @@ def slow(tmp_path, monkeypatch):
 
 def start(command, seconds, **streams):
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
-    environment = {**os.environ, "SECONDS": str(seconds)}
+    environment = {**os.environ, "SECONDS": str(seconds), "TERM": "xterm"}
     return subprocess.Popen(command, encoding="utf-8", env=environment, **streams)
 
 

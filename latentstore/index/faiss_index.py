@@ -103,7 +103,7 @@ class FaissIndex:
         if selection is None:
             return self._slots(_ask(self._storage, coded, depth, None)[1])
         selection.scans += 1
-        if selection.scans == 1:
+        if selection.scans == 1 or 2 * selection.count > self.covered:  # a copy of most codes is not worth its memory
             return _looked_up(selection.slots, _in_parts(self._storage, selection.places, coded, depth))
         if selection.codes is None:
             selection.codes = _subset(self._storage, selection.places)

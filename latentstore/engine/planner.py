@@ -12,12 +12,13 @@ from time import perf_counter
 
 import numpy as np
 
-from latentstore.index.contract import Effort, Selection, VectorIndex, Vectors
+from latentstore.index.contract import Effort, Selection, VectorIndex, Vectors, worth_keeping
 from latentstore.index.exact import lengths_of, nearest, nearest_of, ranked
 from latentstore.types import Bool, Float32, Float64, Int64, Metric, PlanStep, UInt8
 
 # Nanoseconds, measured; only their proportions matter.
 _SCAN = 0.045  # to look at a value of an int8 code
+_FETCH = 0.27  # the same, when the codes must be brought together first
 _STEP = 2500.0  # to visit a node of a graph
 _WALK = 40_000.0  # to begin
 _FEW_BYTES = 1 << 20  # vectors that are fetched and measured in the time that any other way takes to begin
@@ -176,7 +177,8 @@ def _from_index(asked: _Search, effort: Effort) -> Int64:
     if not m:
         return np.full((len(asked.queries), 0), -1, dtype=np.int64)
     wide = _widened(effort, m / index.covered)
-    if _WALK + wide.width * _STEP < m * index.dim * _SCAN:
+    scan = m * index.dim * (_SCAN if worth_keeping(m, index.covered) else _FETCH)
+    if _WALK + wide.width * _STEP < scan:
         return _walk(asked, allowed, effort, wide)
     return _scan(asked, allowed, asked.queries)
 

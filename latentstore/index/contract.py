@@ -95,6 +95,11 @@ class Selection(Protocol):
     def count(self) -> int: ...
 
 
+def worth_keeping(count: int, covered: int) -> bool:
+    """Whether an index keeps the codes of a selection from its second scan on; a copy of most codes is not worth its memory."""
+    return 2 * count <= covered
+
+
 class VectorIndex(Protocol):
     """Safe for any number of threads; never changes once built: to cover more slots is to make another."""
 

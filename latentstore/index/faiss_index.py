@@ -17,7 +17,7 @@ import numpy as np
 
 from latentstore.index import codes, holdout, tuning
 from latentstore.index.codes import Coder
-from latentstore.index.contract import Compression, Effort, Kind, Spec, Stopped, Unusable, Vectors
+from latentstore.index.contract import Compression, Effort, Kind, Spec, Stopped, Unusable, Vectors, worth_keeping
 from latentstore.index.exact import nearest
 from latentstore.index.holdout import Held
 from latentstore.index.tuning import Rung
@@ -103,7 +103,7 @@ class FaissIndex:
         if selection is None:
             return self._slots(_ask(self._storage, coded, depth, None)[1])
         selection.scans += 1
-        if selection.scans == 1 or 2 * selection.count > self.covered:  # a copy of most codes is not worth its memory
+        if selection.scans == 1 or not worth_keeping(selection.count, self.covered):
             return _looked_up(selection.slots, _in_parts(self._storage, selection.places, coded, depth))
         if selection.codes is None:
             selection.codes = _subset(self._storage, selection.places)

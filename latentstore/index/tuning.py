@@ -57,7 +57,7 @@ def ladder(kind: Kind, lists: int, cells: int) -> list[Effort]:
     # Codes misplace a neighbour by few places: measuring many more candidates than are wanted gains nothing.
     # A wider walk takes longer than looking at every code does.
     widest = max(256, cells // _CELLS_A_STEP)
-    steps = [Effort(width, min(width, max(K + 4, width // 8))) for width in _WIDTHS if width <= widest]
+    steps = [Effort(width, min(width, max(K + 4, min(2 * K, width // 8)))) for width in _WIDTHS if width <= widest]
     return [*steps, Effort(EVERY_CODE, 2 * K)]
 
 

@@ -114,6 +114,7 @@ def test_single_updates_and_deletes_leave_no_more_files_either(store: Store) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_ten_thousand_single_adds_fill_batches_of_four_thousand(points: Collection) -> None:
     for vector in gaussian(10_000, DIM):
         points.add(vectors=vector[None])

@@ -62,7 +62,7 @@ def batch(items: Any, vectors: Any, given_ids: Sequence[str] | None, metadata_: 
     """Raises InvalidInput where lengths or kinds do not agree."""
     if items is None and vectors is None:
         raise InvalidInput("add takes items (texts), vectors=, or both; got neither")
-    fields = _Fields([None] * _length(vectors)) if items is None else _fields(items)
+    fields = _Fields([None] * length(vectors)) if items is None else _fields(items)
     n = len(fields.texts)
     if metadata_ is not None and fields.metadata is not None:
         raise InvalidInput("metadata comes either inside the Items or as metadata=, got both")
@@ -152,7 +152,8 @@ def _check_text(value: Any, what: str) -> str:
     return str(value)
 
 
-def _length(vectors: Any) -> int:
+def length(vectors: Any) -> int:
+    """How many vectors are given, in the first space where there are several. Raises InvalidInput for what has no length."""
     first = next(iter(vectors.values()), ()) if isinstance(vectors, dict) else vectors
     try:
         return len(first)

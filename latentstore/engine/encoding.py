@@ -12,7 +12,7 @@ from latentstore.distance import as_array, prepare
 from latentstore.encoders import registry
 from latentstore.encoders.base import Encoder, Role, windowed
 from latentstore.engine import content
-from latentstore.engine.check import Batch
+from latentstore.engine.check import Batch, length
 from latentstore.engine.core import Engine
 from latentstore.engine.snapshot import SpaceView
 from latentstore.errors import EncoderMismatch, EncoderMissing, InvalidInput
@@ -37,6 +37,8 @@ class Encoders:
         snapshot = self._engine.snapshot
         named = self._named(batch)
         prints = fingerprint if isinstance(fingerprint, Mapping) else dict.fromkeys(named, fingerprint)
+        for name in prints:
+            self._engine.space(name)  # one that is not there is a slip, not a wish to be passed over
         found = {name: self._given(name, array, batch.n, prints.get(name)) for name, array in named.items()}
         for name, view in snapshot.spaces.items():
             if name not in found and view.row.encoder is not None and batch.has_content:
@@ -69,8 +71,8 @@ class Encoders:
         row = self._engine.space(name).row
         if row.fingerprint != fingerprint:
             raise EncoderMismatch(_foreign(name, row.fingerprint, row.encoder, fingerprint))
-        if len(array) != n:
-            raise InvalidInput(f"expected {n} vectors, one an item, got {len(array)}")
+        if (found := length(array)) != n:
+            raise InvalidInput(f"expected {n} vectors, one an item, got {found}")
         at = np.arange(n)
         if isinstance(array, list) and any(vector is None for vector in array):
             at = np.array([position for position, vector in enumerate(array) if vector is not None], dtype=np.int64)

@@ -98,3 +98,14 @@ def test_vectors_may_be_given_for_some_items_of_a_space_only(store: Store) -> No
     assert made.space("hashing").vectors()[0] == ["a"] and made.space("test-brightness").vectors()[0] == ["b"]
     with pytest.raises(InvalidInput, match="item 0"):
         made.add([Item("c")], vectors={"hashing": [None]}, fingerprint=prints)  # type: ignore[arg-type]
+
+
+def test_what_are_no_vectors_and_fingerprints_of_no_space_are_refused(store: Store) -> None:
+    made = store.create("texts", encoders=["hashing"])
+    own = made.space().fingerprint
+    for wrong in (5, {"hashing": 5}):
+        with pytest.raises(InvalidInput, match="got int"):
+            made.add(["a fish"], vectors=wrong, fingerprint=own)
+    with pytest.raises(latentstore.SpaceNotFound, match="nope"):
+        made.add(["a fish"], fingerprint={"nope": "x"})
+    assert len(made) == 0

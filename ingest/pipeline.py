@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 import latentstore
 from ingest.chunking import Splitter, WordTokens
 from ingest.commit import Committer
-from ingest.decoding import Unreadable
-from ingest.passages import Passage, Reading, Seen, passages
-from ingest.results import Problem, Progress, Result
+from ingest.readers import Passage, Reading, read
+from ingest.readers.columns import Columns, MissingColumn
+from ingest.readers.tables import column_names
+from ingest.results import Problem, Progress, Result, Unreadable
+from ingest.seen import Seen
 from ingest.sources import TABLES, Document, Patterns, Survey, find, survey
-from ingest.tables import Columns, MissingColumn, column_names
 from latentstore import InvalidInput, Item
 from latentstore.encoders import registry
 from latentstore.encoders.base import windowed
@@ -116,13 +117,14 @@ def _checked(sources: Sequence[str | Path], options: Options) -> Survey:
 
 def _check_columns(document: Document, columns: Columns) -> None:
     try:
-        names = column_names(document)
+        with document.local() as path:
+            names = column_names(document, path)
     except Unreadable:
         return  # the job itself records why
     try:
         columns.check(names)
     except MissingColumn as missing:
-        raise MissingColumn(f"{document.path} {missing}") from None
+        raise MissingColumn(f"{document.uri} {missing}") from None
 
 
 def _target(store: Store, name: str | None, encoder: str | None) -> Collection:
@@ -229,24 +231,25 @@ class _Reader:
         batch = Batch()
         before = 0
         for document in self._documents:
-            ids = Seen()
+            ids, size = Seen(), document.size or 0
             try:
-                for passage in passages(document, self._reading):
-                    done = before
-                    if isinstance(passage, Passage):
-                        ids.add(passage.item.id or "")
-                        batch.items.append(passage.item)
-                        done += round(passage.done * document.size)
-                    else:
-                        batch.problems.append(passage)
-                    batch.done = min(done, before + document.size)
-                    if len(batch.items) + len(batch.problems) >= self._size:
-                        yield batch
-                        batch = Batch()
+                with document.local() as path:
+                    for passage in read(document, path, self._reading):
+                        done = before
+                        if isinstance(passage, Passage):
+                            ids.add(passage.item.id or "")
+                            batch.items.append(passage.item)
+                            done += round(passage.done * size)
+                        else:
+                            batch.problems.append(passage)
+                        batch.done = min(done, before + size)
+                        if len(batch.items) + len(batch.problems) >= self._size:
+                            yield batch
+                            batch = Batch()
                 batch.finished.append(Finished(document.uri, ids))
             except (Unreadable, OSError) as cause:
                 batch.problems.append(Problem(document.uri, str(cause)))
-            before += document.size
+            before += size
             batch.done = before
             if len(batch.finished) + len(batch.problems) >= self._size:
                 yield batch

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from latentstore import LatentstoreError
+
 KEPT_PROBLEMS = 1000  # the rest are counted
+
+
+class Unreadable(LatentstoreError):
+    """A file that cannot be read as what it claims to be; the job records it and goes on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 import pytest
 
-from ingest import decoding
-from ingest.decoding import Unreadable, characters, encoding_of
+from ingest.readers import decoding
+from ingest.readers.decoding import characters, encoding_of
+from ingest.results import Unreadable
 
 TEXT = "Grüße, мир\nsecond line\n"
 

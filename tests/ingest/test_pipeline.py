@@ -5,8 +5,8 @@ import pytest
 
 import ingest
 import latentstore
-from ingest.passages import Seen
-from ingest.tables import MissingColumn
+from ingest.readers.columns import MissingColumn
+from ingest.seen import Seen
 from latentstore import InvalidInput, NotFound
 
 

@@ -5,16 +5,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ingest.decoding import Unreadable
-from ingest.results import Problem
+from ingest.readers.columns import KEPT, Columns, MissingColumn
+from ingest.readers.tables import column_names, records
+from ingest.results import Problem, Unreadable
 from ingest.sources import Patterns, find
-from ingest.tables import KEPT, Columns, MissingColumn, column_names, records
 from latentstore.storage.columns import RESERVED
 
 
 def read(path, text="text", id=None):
     (document,) = find([path], Patterns())
-    return list(records(document, Columns(text, id)))
+    return list(records(document, path, Columns(text, id)))
 
 
 def write(tmp_path, name, content, encoding="utf-8"):
@@ -114,5 +114,6 @@ def test_a_file_that_is_not_what_its_ending_says_is_unreadable(tmp_path, name):
 
 
 def test_column_names_are_read_from_the_head(tmp_path):
-    (document,) = find([write(tmp_path, "a.csv", "x,y\n1,2\n")], Patterns())
-    assert column_names(document) == ["x", "y"]
+    path = write(tmp_path, "a.csv", "x,y\n1,2\n")
+    (document,) = find([path], Patterns())
+    assert column_names(document, path) == ["x", "y"]

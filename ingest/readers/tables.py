@@ -9,50 +9,23 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ingest.decoding import Unreadable, encoding_of
-from ingest.results import Problem
-from ingest.sources import Document, Kind
+from ingest.chunking import Span, Splitter
+from ingest.readers.base import Passage, Reading
+from ingest.readers.columns import Columns
+from ingest.readers.decoding import encoding_of
+from ingest.results import Problem, Unreadable
+from ingest.seen import Seen
+from ingest.sources.base import Document, Kind
+from latentstore import Item
 
 if TYPE_CHECKING:
     import pyarrow
 
 LINE = 64 << 20  # characters of one JSON line
 ROWS = 1024  # rows of Parquet turned into records at a time
-
-# What a store keeps for itself, and what a passage says of its place: columns so called come in as `column_<name>`.
-KEPT = frozenset({"row", "rowid", "id", "text", "uri", "metadata", "vector", "distance", "score", "rank"})
-PLACE = frozenset({"record", "part", "start", "end", "line"})
-
-
-class MissingColumn(Unreadable):
-    """A table without the column that was named."""
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Which column is the text and which, if any, the id."""
-
-    text: str = "text"
-    id: str | None = None
-
-    def check(self, names: Sequence[str]) -> None:
-        """Raises MissingColumn, listing what there is."""
-        for wanted, option in ((self.text, "--text-column"), (self.id, "--id-column")):
-            if wanted is not None and wanted not in names:
-                there = ", ".join(names) or "none"
-                raise MissingColumn(f"has no column {wanted!r}; its columns are {there}; choose one with {option}")
-
-    def renamed(self, names: Sequence[str]) -> dict[str, str]:
-        """Metadata name of each other column. Names differ in more than case, as the store demands."""
-        given: dict[str, str] = {}
-        taken = set(KEPT | PLACE)
-        for name in names:
-            if name not in (self.text, self.id):
-                given[name] = _free(name, taken)
-                taken.add(given[name].casefold())
-        return given
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +39,46 @@ class Record:
     done: float
 
 
-def column_names(document: Document) -> list[str]:
+def read(document: Document, path: Path, reading: Reading) -> Iterator[Passage | Problem]:
+    """Every row, in order; ids: the id column or `<uri>#<record>`, and `<that>#<part>` for the second and later passages of a
+    row too long for the encoder. Raises Unreadable or OSError, at the start or on the way."""
+    seen = Seen()
+    for record in records(document, path, reading.columns):
+        if isinstance(record, Problem):
+            yield record
+        elif record.id is not None and not seen.add(record.id):
+            yield Problem(document.uri, f"record {record.number}: the id {record.id!r} came before in this file")
+        else:
+            yield from _of_record(document, record, reading.rows)
+
+
+def _of_record(document: Document, record: Record, splitter: Splitter) -> Iterator[Passage]:
+    base = record.id or f"{document.uri}#{record.number}"
+    metadata = {"record": record.number, **record.metadata}
+    spans = list(splitter.split(record.text))
+    if len(spans) == 1:
+        yield Passage(Item(base, record.text, document.uri, metadata), record.done)
+        return
+    for part, span in enumerate(spans, 1):
+        text = record.text[span.start : span.end]
+        name = base if part == 1 else f"{base}#{part}"
+        yield Passage(Item(name, text, document.uri, {**metadata, **_place(part, span)}), record.done)
+
+
+def _place(part: int, span: Span) -> dict[str, Any]:
+    return {"part": part, "start": span.start, "end": span.end}
+
+
+def column_names(document: Document, path: Path) -> list[str]:
     """The columns of a table, from its head alone; for JSONL those of the first row. Raises Unreadable."""
     if document.kind is Kind.JSONL:
-        return next((list(row) for _, row, _ in _json_rows(document) if isinstance(row, dict)), [])
-    return [str(name) for name in next(_batches(document, [], strings=True)).schema.names]
+        return next((list(row) for _, row, _ in _json_rows(document, path) if isinstance(row, dict)), [])
+    return [str(name) for name in next(_batches(document, path, [], strings=True)).schema.names]
 
 
-def records(document: Document, columns: Columns) -> Iterator[Record | Problem]:
+def records(document: Document, path: Path, columns: Columns) -> Iterator[Record | Problem]:
     """Every row, in order. Raises Unreadable, at the start or on the way; MissingColumn at the start."""
-    rows = _json_rows(document) if document.kind is Kind.JSONL else _arrow_rows(document, columns)
+    rows = _json_rows(document, path) if document.kind is Kind.JSONL else _arrow_rows(document, path, columns)
     names: dict[str, str] = {}
     for number, row, done in rows:
         if isinstance(row, Problem):
@@ -109,24 +112,16 @@ def _record(
     return Record(number, str(text), None if given is None else str(given), metadata, done)
 
 
-def _free(name: str, taken: set[str]) -> str:
-    plain = name.strip()
-    candidate = f"column_{plain}" if not plain or plain.startswith("_") or plain.casefold() in taken else plain
-    while candidate.casefold() in taken:
-        candidate += "_"
-    return candidate
-
-
-def _json_rows(document: Document) -> Iterator[tuple[int, dict[str, Any] | Problem, float]]:
-    encoding = encoding_of(document.path)
-    number = 0
-    with document.path.open("rb") as raw, io.TextIOWrapper(raw, encoding) as file:
+def _json_rows(document: Document, path: Path) -> Iterator[tuple[int, dict[str, Any] | Problem, float]]:
+    encoding = encoding_of(path)
+    number, size = 0, max(1, path.stat().st_size)
+    with path.open("rb") as raw, io.TextIOWrapper(raw, encoding) as file:
         while line := file.readline(LINE):
             number += 1
             if len(line) == LINE and not line.endswith("\n"):
                 raise Unreadable(f"record {number} is longer than {LINE:,} characters")
             if line.strip():
-                yield number, _parsed(document, number, line), raw.tell() / max(1, document.size)
+                yield number, _parsed(document, number, line), raw.tell() / size
 
 
 def _parsed(document: Document, number: int, line: str) -> dict[str, Any] | Problem:
@@ -139,11 +134,13 @@ def _parsed(document: Document, number: int, line: str) -> dict[str, Any] | Prob
     return row
 
 
-def _arrow_rows(document: Document, columns: Columns) -> Iterator[tuple[int, dict[str, Any] | Problem, float]]:
-    total = _parquet_rows(document) if document.kind is Kind.PARQUET else 0
+def _arrow_rows(
+    document: Document, path: Path, columns: Columns
+) -> Iterator[tuple[int, dict[str, Any] | Problem, float]]:
+    total = _parquet_rows(path) if document.kind is Kind.PARQUET else 0
     problems: list[Problem] = []
     number = 0
-    for batch in _batches(document, problems, as_text=(columns.text, columns.id)):
+    for batch in _batches(document, path, problems, as_text=(columns.text, columns.id)):
         if number == 0:
             columns.check(batch.schema.names)
         while problems:
@@ -155,11 +152,11 @@ def _arrow_rows(document: Document, columns: Columns) -> Iterator[tuple[int, dic
         yield 0, problem, 1.0
 
 
-def _parquet_rows(document: Document) -> int:
+def _parquet_rows(path: Path) -> int:
     import pyarrow.parquet
 
     try:
-        return int(pyarrow.parquet.read_metadata(document.path).num_rows)
+        return int(pyarrow.parquet.read_metadata(path).num_rows)
     except (pyarrow.ArrowException, OSError) as cause:
         raise Unreadable(f"is not a Parquet file: {cause}") from cause
 
@@ -177,7 +174,7 @@ def _python(batch: pyarrow.RecordBatch) -> list[dict[str, Any]]:
 
 
 def _batches(
-    document: Document, problems: list[Problem], as_text: Sequence[str | None] = (), strings: bool = False
+    document: Document, path: Path, problems: list[Problem], as_text: Sequence[str | None] = (), strings: bool = False
 ) -> Iterator[pyarrow.RecordBatch]:
     import pyarrow
 
@@ -185,10 +182,10 @@ def _batches(
         if document.kind is Kind.PARQUET:
             import pyarrow.parquet
 
-            yield from pyarrow.parquet.ParquetFile(document.path).iter_batches(batch_size=ROWS)
+            yield from pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=ROWS)
         else:
-            from ingest.csvfiles import batches
+            from ingest.readers.csvfiles import batches
 
-            yield from batches(document, problems, as_text, strings)
+            yield from batches(document, path, problems, as_text, strings)
     except (pyarrow.ArrowException, OSError) as cause:
         raise Unreadable(f"cannot be read as {document.kind}: {cause}") from cause

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ingest.decoding import encoding_of
+from ingest.readers.decoding import encoding_of
 from ingest.results import Problem
-from ingest.sources import Document, Kind
+from ingest.sources.base import Document, Kind
 
 if TYPE_CHECKING:
     import pyarrow
@@ -19,7 +20,7 @@ _CLASH = re.compile(r"column #(\d+): CSV conversion error to (\w+)")
 
 
 def batches(
-    document: Document, problems: list[Problem], as_text: Sequence[str | None], strings: bool
+    document: Document, path: Path, problems: list[Problem], as_text: Sequence[str | None], strings: bool
 ) -> Iterator[pyarrow.RecordBatch]:
     """Record batches of one schema. problems: filled with rows of the wrong length, which are left out.
     as_text: columns that stay text whatever they look like. strings: all of them, as when only names matter.
@@ -28,19 +29,19 @@ def batches(
     """
     import pyarrow
 
-    encoding = encoding_of(document.path)
+    encoding = encoding_of(path)
     fixed = {name: pyarrow.string() for name in as_text if name is not None}
     if not strings:
-        fixed = _types(document, encoding, fixed)
-    yield from _open(document, encoding, fixed, _recording(document, problems))
+        fixed = _types(document, path, encoding, fixed)
+    yield from _open(document, path, encoding, fixed, _recording(document, problems))
 
 
-def _types(document: Document, encoding: str, fixed: dict[str, Any]) -> dict[str, Any]:
+def _types(document: Document, path: Path, encoding: str, fixed: dict[str, Any]) -> dict[str, Any]:
     """The type of each column, such that every cell of the file has it."""
     import pyarrow
 
     while True:
-        reader = _open(document, encoding, fixed, lambda row: "skip")
+        reader = _open(document, path, encoding, fixed, lambda row: "skip")
         try:
             for _ in reader:
                 pass
@@ -57,12 +58,12 @@ def _types(document: Document, encoding: str, fixed: dict[str, Any]) -> dict[str
             return {**dict(zip(reader.schema.names, reader.schema.types, strict=True)), **fixed}
 
 
-def _open(document: Document, encoding: str, types: dict[str, Any], handler: Callable[[Any], str]) -> Any:
+def _open(document: Document, path: Path, encoding: str, types: dict[str, Any], handler: Callable[[Any], str]) -> Any:
     from pyarrow import csv
 
     tabs = document.kind is Kind.TSV
     return csv.open_csv(
-        document.path,
+        path,
         read_options=csv.ReadOptions(block_size=BLOCK, encoding="utf8" if "utf-8" in encoding else encoding),
         parse_options=csv.ParseOptions(
             delimiter="\t" if tabs else ",", newlines_in_values=True, invalid_row_handler=handler

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from latentstore.errors import LatentstoreError
+from ingest.results import Unreadable
 
 PIECE = 1 << 18  # bytes or characters read at a time
 
@@ -23,10 +23,6 @@ _MARKS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _HOLES = frozenset(b"\x81\x8d\x8f\x90\x9d")  # bytes that Windows-1252 gives no character
-
-
-class Unreadable(LatentstoreError):
-    """A file that cannot be read as what it claims to be; the job records it and goes on."""
 
 
 def encoding_of(path: Path) -> str:

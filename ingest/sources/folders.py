@@ -9,47 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from fnmatch import fnmatch
 from pathlib import Path
 
+from ingest.sources.base import Document, Kind, kind_of, on_disk
 from latentstore.errors import InvalidInput, NotFound
-
-
-class Kind(StrEnum):
-    """How a file is read; chosen by its ending."""
-
-    TEXT = "text"
-    MARKDOWN = "markdown"
-    CSV = "csv"
-    TSV = "tsv"
-    JSONL = "jsonl"
-    PARQUET = "parquet"
-
-
-KINDS = {
-    ".txt": Kind.TEXT,
-    ".text": Kind.TEXT,
-    ".md": Kind.MARKDOWN,
-    ".markdown": Kind.MARKDOWN,
-    ".csv": Kind.CSV,
-    ".tsv": Kind.TSV,
-    ".jsonl": Kind.JSONL,
-    ".ndjson": Kind.JSONL,
-    ".parquet": Kind.PARQUET,
-}
-TABLES = frozenset({Kind.CSV, Kind.TSV, Kind.JSONL, Kind.PARQUET})
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """One file to read. `uri` names it in the store: its absolute path, as text that any encoding can carry."""
-
-    path: Path
-    uri: str
-    kind: Kind
-    size: int  # bytes
-    named: bool  # as a source itself, not found in a folder
 
 
 @dataclass(slots=True)
@@ -84,7 +48,7 @@ def survey(sources: Sequence[str | Path], patterns: Patterns) -> Survey:
     counted = Survey()
     for document in find(sources, patterns, counted.ignored):
         counted.files += 1
-        counted.bytes += document.size
+        counted.bytes += document.size or 0
     return counted
 
 
@@ -107,7 +71,7 @@ def _expand(source: Path, patterns: Patterns, ignored: dict[str, int]) -> Iterat
         yield from _walk(source.resolve(), patterns, ignored)
     elif source.is_file():
         path = source.resolve()
-        yield _document(path, KINDS.get(path.suffix.lower(), Kind.TEXT), named=True)
+        yield on_disk(path, kind_of(path.name) or Kind.TEXT, named=True)
     elif source.exists():
         raise InvalidInput(f"{source} is neither a folder nor a file; name one of those")
     else:
@@ -125,25 +89,12 @@ def _walk(root: Path, patterns: Patterns, ignored: dict[str, int]) -> Iterator[D
             path = Path(folder, name)
             if path.is_symlink() or not path.is_file():
                 continue
-            kind = KINDS.get(path.suffix.lower(), Kind.TEXT if patterns.names(place) else None)
+            kind = kind_of(name) or (Kind.TEXT if patterns.names(place) else None)
             if kind is None:
                 ending = path.suffix.lower() or "no ending"
                 ignored[ending] = ignored.get(ending, 0) + 1
             else:
-                yield _document(path, kind, named=False)
-
-
-def _document(path: Path, kind: Kind, named: bool) -> Document:
-    try:
-        size = path.stat().st_size
-    except OSError:
-        size = 0  # reading it says why it cannot be read
-    return Document(path, uri_of(path), kind, size, named)
-
-
-def uri_of(path: Path) -> str:
-    """The path as text; bytes of a name that are no UTF-8 become backslash codes."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+                yield on_disk(path, kind, named=False)
 
 
 def _matches(below: str, patterns: Sequence[str]) -> bool:

@@ -1,0 +1,17 @@
+"""What one source may cost. Files are data, and some are made to do harm: past a limit they are a Problem that names it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Each adjustable. A table or a text may be of any size: those are streamed."""
+
+    pixels: int = 178_956_970  # of a picture, width by height
+    seconds: float = 24 * 3600.0  # of a recording
+    pages: int = 20_000  # of a document
+    bytes: int = 2 << 30  # of a document read whole, of a member of an archive, of what an address gives
+    members: int = 1_000_000  # of an archive, those within archives in it included
+    expansion: int = 200  # bytes that come out of an archive for each of its own

@@ -1,0 +1,29 @@
+"""Documents as items: a reader for each kind, imported when the first document of that kind comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+from ingest.readers.base import Passage, Reader, Reading
+from ingest.results import Problem
+from ingest.sources.base import Document, Kind
+
+READERS = {  # kind → module with `read`
+    Kind.TEXT: "ingest.readers.text",
+    Kind.MARKDOWN: "ingest.readers.text",
+    Kind.CSV: "ingest.readers.tables",
+    Kind.TSV: "ingest.readers.tables",
+    Kind.JSONL: "ingest.readers.tables",
+    Kind.PARQUET: "ingest.readers.tables",
+}
+
+
+def read(document: Document, path: Path, reading: Reading) -> Iterator[Passage | Problem]:
+    """Everything in a document, in order. Raises Unreadable or OSError, at the start or on the way."""
+    reader: Reader = import_module(READERS[document.kind]).read
+    return reader(document, path, reading)
+
+
+__all__ = ["Passage", "Reader", "Reading", "read"]

@@ -15,24 +15,57 @@ class Kind(StrEnum):
 
     TEXT = "text"
     MARKDOWN = "markdown"
+    HTML = "html"
+    PDF = "pdf"
+    DOCX = "docx"
+    EPUB = "epub"
+    CODE = "code"
+    EMAIL = "email"
+    MBOX = "mbox"
     CSV = "csv"
     TSV = "tsv"
+    JSON = "json"
     JSONL = "jsonl"
     PARQUET = "parquet"
+    ARROW = "arrow"
+    IMAGE = "image"
+    AUDIO = "audio"
+    ARCHIVE = "archive"
 
 
-KINDS = {
-    ".txt": Kind.TEXT,
-    ".text": Kind.TEXT,
-    ".md": Kind.MARKDOWN,
-    ".markdown": Kind.MARKDOWN,
-    ".csv": Kind.CSV,
-    ".tsv": Kind.TSV,
-    ".jsonl": Kind.JSONL,
-    ".ndjson": Kind.JSONL,
-    ".parquet": Kind.PARQUET,
+_ENDINGS = {
+    Kind.TEXT: ".txt .text .log .rst .org .tex .adoc .asc .srt .vtt",
+    Kind.MARKDOWN: ".md .markdown .mdown .mkd",
+    Kind.HTML: ".html .htm .xhtml",
+    Kind.PDF: ".pdf",
+    Kind.DOCX: ".docx",
+    Kind.EPUB: ".epub",
+    Kind.CODE: (
+        ".py .pyi .js .mjs .cjs .jsx .ts .tsx .java .kt .scala .c .h .cc .cpp .cxx .hh .hpp .cs .rs .go .rb .php .pl .pm "
+        ".swift .m .mm .lua .r .jl .hs .ml .ex .exs .erl .clj .dart .zig .sh .bash .zsh .fish .ps1 .bat .sql .css .scss "
+        ".vue .proto .cmake .mk .toml .yaml .yml .ini .cfg"
+    ),
+    Kind.EMAIL: ".eml",
+    Kind.MBOX: ".mbox",
+    Kind.CSV: ".csv",
+    Kind.TSV: ".tsv .tab",
+    Kind.JSON: ".json",
+    Kind.JSONL: ".jsonl .ndjson",
+    Kind.PARQUET: ".parquet .pq",
+    Kind.ARROW: ".arrow .feather .ipc .arrows",
+    Kind.IMAGE: ".jpg .jpeg .jpe .png .webp .gif .bmp .tif .tiff .avif",
+    Kind.AUDIO: ".wav .flac .ogg .oga .opus .mp3",
+    Kind.ARCHIVE: ".zip .tar .tgz .tbz .tbz2 .txz .tzst .gz .bz2 .xz .zst",
 }
-TABLES = frozenset({Kind.CSV, Kind.TSV, Kind.JSONL, Kind.PARQUET})
+KINDS = {ending: kind for kind, endings in _ENDINGS.items() for ending in endings.split()}
+_WHOLE_NAMES = {  # files whose names have no ending
+    Kind.TEXT: (
+        "readme license licence copying copyright notice authors contributors changelog changes news history install todo"
+    ),
+    Kind.CODE: "makefile dockerfile gemfile rakefile procfile vagrantfile jenkinsfile",
+}
+_NAMES = {name: kind for kind, names in _WHOLE_NAMES.items() for name in names.split()}
+TABLES = frozenset({Kind.CSV, Kind.TSV, Kind.JSON, Kind.JSONL, Kind.PARQUET, Kind.ARROW})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +96,16 @@ def on_disk(path: Path, kind: Kind, named: bool) -> Document:
 
 
 def kind_of(name: str) -> Kind | None:
-    """By the ending; None for one that no reader takes."""
-    return KINDS.get(os.path.splitext(name)[1].lower())  # noqa: PTH122 - names of archives' members are no paths
+    """By the ending, else by the whole name; None for one that no reader takes."""
+    ending = os.path.splitext(name)[1].lower()  # noqa: PTH122 - names of archives' members are no paths
+    kind = KINDS.get(ending) if ending else _NAMES.get(name.lower())
+    return kind if kind is not None and _readable(kind) else None
+
+
+def _readable(kind: Kind) -> bool:
+    from ingest.readers import READERS  # readers are written against this module
+
+    return kind in READERS
 
 
 def uri_of(path: Path) -> str:

@@ -12,6 +12,7 @@ from ingest.readers.columns import Columns
 from ingest.results import Problem
 from ingest.sources.base import Document
 from latentstore import Item
+from latentstore.types import Float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,13 @@ class Passage:
 
     key: names a picture or a sound, the same for the same content: sha256 of the file's bytes in hex, for a window of a
     recording `<sha256>#<start>-<end>`. None where the item's text says it all.
+    vector: (dim,), finite, where the source brings one.
     """
 
     item: Item
     done: float
     key: str | None = None
+    vector: Float32 | None = None
 
 
 Reader = Callable[[Document, Path, Reading], Iterator[Passage | Problem]]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from latentstore import InvalidInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +19,16 @@ class Limits:
     bytes: int = 2 << 30  # of a document read whole, of a member of an archive, of what an address gives
     members: int = 1_000_000  # of an archive, those within archives in it included
     expansion: int = 200  # bytes that come out of an archive for each of its own
+
+
+def limits_from(settings: Sequence[str]) -> Limits:
+    """The limits with some set: 'pixels=500000000'. Raises InvalidInput."""
+    limits = Limits()
+    known = {one.name for one in fields(Limits)}
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        if name not in known or not value.replace(".", "", 1).isdigit():
+            raise InvalidInput(f"a limit is NAME=VALUE with one of {', '.join(sorted(known))}, got {setting!r}")
+        number: Any = float(value) if name == "seconds" else int(float(value))
+        limits = replace(limits, **{name: number})
+    return limits

@@ -1,118 +1,88 @@
-"""The job: find → read and split → compare with what is there → encode and commit, a batch at a time.
+"""The job: find → open, decode and split → encode → commit, a batch at a time.
 
-One thread reads and splits while another encodes; a bounded queue lies between them, so memory does not grow with the
-sources. Each batch is one commit: a job that is killed has lost at most the batch in hand, and running it again takes
-up where it stopped, because ids are the same and passages that are there already are not encoded again.
+Threads read ahead, this one encodes, another one commits; what lies between them is bounded, so memory does not grow with
+the sources. Each batch is one commit, of items and of the ledger's lines alike: a job that is killed has lost at most the
+batches in hand, and running it again takes up where it stopped.
 """
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import latentstore
-from ingest.chunking import Splitter, WordTokens
+from ingest.ahead import Ahead
 from ingest.commit import Committer
-from ingest.readers import Passage, Reading, read
+from ingest.documents import Opener
+from ingest.encoding import Encoding, Ready
+from ingest.ledger import Ledger, archive_of
+from ingest.options import Options
 from ingest.readers.columns import Columns, MissingColumn
 from ingest.readers.tables import column_names
 from ingest.results import Problem, Progress, Result, Unreadable
+from ingest.reuse import Reuse
 from ingest.seen import Seen
-from ingest.sources import TABLES, Document, Patterns, Survey, find, survey
-from latentstore import InvalidInput, Item
+from ingest.sources import TABLES, Document, Kind, Survey, find, survey, uri_of
+from latentstore import InvalidInput, Modality
 from latentstore.encoders import registry
-from latentstore.encoders.base import windowed
 
 if TYPE_CHECKING:
     from latentstore import Collection, Store
 
 DEFAULT_COLLECTION = "docs"
-DEFAULT_ENCODER = "text"
-QUEUED = 4  # batches read ahead of the encoder
-_TICK = 0.1  # seconds between looks at the stop sign
+DEFAULT_ENCODERS = ("text", "image", "audio")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a job reads. text_column and id_column are for tables; patterns for folders."""
-
-    text_column: str = "text"
-    id_column: str | None = None
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    chunk_tokens: int | None = None  # None: half the encoder's window for texts, all of it for rows
-    batch: int = 512  # passages encoded and committed together
-
-    @property
-    def columns(self) -> Columns:
-        return Columns(self.text_column, self.id_column)
-
-    @property
-    def patterns(self) -> Patterns:
-        return Patterns(self.include, self.exclude)
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A document read to its end, and the ids it has now."""
-
-    uri: str
-    ids: Seen
-
-
-@dataclass(slots=True)
-class Batch:
-    """What travels from the reader to the writer."""
-
-    items: list[Item] = field(default_factory=list)
-    finished: list[Finished] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    done: int = 0  # bytes of all documents behind the batch
+class Stopped(latentstore.LatentstoreError):
+    """A strict job met a problem."""
 
 
 def run(
     store: Store | str | Path,
-    sources: Sequence[str | Path],
+    sources: Sequence[Any],
     *,
     collection: str | None = None,
-    encoder: str | None = None,
+    encoders: Sequence[str] | None = None,
     options: Options | None = None,
     progress: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
 ) -> Result:
-    """Take sources into a store and bring its index up to date. store: an open one, or a path, made when missing.
+    """Take sources into a store and bring its indexes up to date. store: an open one, or a path, made when missing.
 
-    collection: needed where the store has several. encoder: for a new collection, `text` when None. progress: called
+    sources: paths of folders, files and archives, addresses, tables in memory. collection: needed where the store has
+    several. encoders: for a new collection; None: text, image and audio, or none where only vectors come. progress: called
     after each batch. stop: set it, from any thread, to end after the batch in hand. Bad files and rows are in the
-    result; raises NotFound for a source that is not there, InvalidInput, MissingColumn for a table named as a source,
-    and whatever opening the store or loading the encoder raises.
+    result; raises Stopped at the first of them where options.strict asks for it, NotFound for a source that is not there,
+    InvalidInput, MissingColumn for a table named as a source, and whatever opening the store or loading an encoder raises.
     """
     options = options or Options()
-    counted = _checked(sources, options)
-    if encoder is not None:
-        registry.resolve(encoder)
+    counted = checked(sources, options)
+    for name in encoders or ():
+        registry.resolve(name)
     if isinstance(store, str | Path):
         with latentstore.open(store) as opened:
-            return _run(_target(opened, collection, encoder), sources, options, counted, progress, stop)
-    return _run(_target(store, collection, encoder), sources, options, counted, progress, stop)
+            return _Job(target(opened, collection, encoders, options), sources, options, counted).run(progress, stop)
+    return _Job(target(store, collection, encoders, options), sources, options, counted).run(progress, stop)
 
 
-def _checked(sources: Sequence[str | Path], options: Options) -> Survey:
+def checked(sources: Sequence[Any], options: Options) -> Survey:
     """What the sources hold. Raises for what is wrong before anything is stored."""
     if isinstance(sources, str | Path):
         raise InvalidInput(f"sources are a list, got one {type(sources).__name__}; write [{str(sources)!r}]")
-    if options.batch < 1 or (options.chunk_tokens is not None and options.chunk_tokens < 1):
-        raise InvalidInput(f"batch and chunk_tokens are at least 1, got {options.batch} and {options.chunk_tokens}")
+    options.check()
     counted = survey(sources, options.patterns)
-    for document in find([s for s in sources if Path(s).expanduser().is_file()], options.patterns):
-        if document.kind in TABLES and document.size:
+    for document in find([one for one in sources if _is_file(one)], options.patterns):
+        if isinstance(document, Document) and document.kind in TABLES and document.size:
             _check_columns(document, options.columns)
     return counted
+
+
+def _is_file(source: Any) -> bool:
+    return isinstance(source, str | Path) and Path(source).expanduser().is_file()
 
 
 def _check_columns(document: Document, columns: Columns) -> None:
@@ -127,131 +97,154 @@ def _check_columns(document: Document, columns: Columns) -> None:
         raise MissingColumn(f"{document.uri} {missing}") from None
 
 
-def _target(store: Store, name: str | None, encoder: str | None) -> Collection:
+def target(store: Store, name: str | None, encoders: Sequence[str] | None, options: Options) -> Collection:
     """The collection to write into, made when missing. Raises InvalidInput where the choice is not clear."""
     names = store.collections()
     if name is None and len(names) > 1:
         raise InvalidInput(f"the store has {len(names)} collections: {', '.join(names)}; say which one is meant")
     name = name or (names[0] if names else DEFAULT_COLLECTION)
     if name not in names:
-        return store.create(name, encoders=[encoder or DEFAULT_ENCODER])
+        return store.create(name, encoders=wanted(encoders, options))
     found = store.collection(name)
-    if encoder is not None and (held := found.space().encoder.name) != registry.resolve(encoder):
+    if encoders is not None:
+        _refuse_others(found, encoders)
+    if options.columns.vector and all(found.space(space).fingerprint is not None for space in found.spaces()):
         raise InvalidInput(
-            f"collection {name!r} was made with encoder {held!r}, got {encoder!r}; leave the encoder out, or name "
-            "a new collection for it"
+            f"collection {name!r} takes no vectors from elsewhere, all its spaces have encoders; name a new collection"
         )
     return found
 
 
-def _run(
-    target: Collection,
-    sources: Sequence[str | Path],
-    options: Options,
-    counted: Survey,
-    progress: Callable[[Progress], None] | None,
-    stop: threading.Event | None,
-) -> Result:
-    began = time.monotonic()
-    result = Result(target.name, ignored=counted.ignored)
-    reader = _Reader(find(sources, options.patterns), _reading(target, options), options.batch)
-    committer = Committer(target, result)
-    with reader:
-        for batch in reader.batches():
-            _take(batch, committer, result)
-            if progress is not None:
-                seconds = time.monotonic() - began
-                progress(Progress(result.files, result.passages, result.bad, batch.done, counted.bytes, seconds))
-            if stop is not None and stop.is_set():
-                result.stopped = True
-                break
-    if not result.stopped:
-        target.optimize()
-    result.seconds = time.monotonic() - began
-    return result
+def wanted(encoders: Sequence[str] | None, options: Options) -> list[str] | None:
+    """The encoders of a new collection; None: it is for vectors from elsewhere."""
+    if encoders is None and options.columns.vector:
+        return None
+    return list(encoders or DEFAULT_ENCODERS)
 
 
-def _take(batch: Batch, committer: Committer, result: Result) -> None:
-    for problem in batch.problems:
-        result.note(problem)
-    committer.store(batch.items)
-    committer.forget({done.uri: done.ids for done in batch.finished})
-    result.files += len(batch.finished)
+def encoders_of(found: Collection) -> list[str] | None:
+    """Those a collection was made with; None: it is for vectors from elsewhere."""
+    spaces = [found.space(name) for name in found.spaces()]
+    return [space.encoder.name for space in spaces if space.fingerprint is not None] or None
 
 
-def _reading(target: Collection, options: Options) -> Reading:
-    tokens = windowed(target.space().encoder) or WordTokens()
-    wanted = options.chunk_tokens
-    return Reading(options.columns, Splitter.fitting(tokens, wanted), Splitter.fitting(tokens, wanted or tokens.window))
+def _refuse_others(found: Collection, encoders: Sequence[str]) -> None:
+    held = encoders_of(found) or []
+    if [registry.resolve(name) for name in encoders] != held:
+        raise InvalidInput(
+            f"collection {found.name!r} was made with the encoders {', '.join(held) or 'none'}, got {', '.join(encoders)}; "
+            "leave the encoders out, or name a new collection for them"
+        )
 
 
-class _Reader:
-    """Reads and splits in a thread of its own; a context manager that ends it."""
+class _Job:
+    """One run over the sources into one collection."""
 
-    def __init__(self, documents: Iterator[Document], reading: Reading, batch: int) -> None:
-        self._documents, self._reading, self._size = documents, reading, batch
-        self._queue: queue.Queue[Batch | BaseException | None] = queue.Queue(QUEUED)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="ingest-reader", daemon=True)
+    def __init__(self, target: Collection, sources: Sequence[Any], options: Options, counted: Survey) -> None:
+        self._target, self._sources, self._options, self._counted = target, sources, options, counted
+        self._result = Result(target.name, ignored=counted.ignored, bytes=counted.bytes)
+        self._began = time.monotonic()
+        self._met = Seen()
+        self._unlisted: list[str] = []
+        reading = options.reading(target)
+        self._ledger = Ledger(target)
+        self._shape = options.shape(reading)
+        self._opener = Opener(
+            reading, self._shape, self._ledger, options.patterns, options.keep_content, counted.ignored
+        )
+        reuse = Reuse(target)
+        self._encoding = Encoding(target, reuse)
+        self._committer = Committer(target, self._ledger, reuse, self._shape, self._result)
 
-    def __enter__(self) -> _Reader:
-        self._thread.start()
-        return self
+    def run(self, progress: Callable[[Progress], None] | None, stop: threading.Event | None) -> Result:
+        with ThreadPoolExecutor(1, "ingest-committer") as committer:
+            pending: Future[None] | None = None
+            with Ahead(self._documents(), self._opener, self._ledger, self._options.batch) as ahead:
+                for batch in ahead.batches():
+                    ready = self._encoding.prepare(batch)
+                    if pending is not None:
+                        pending.result()
+                    pending = committer.submit(self._committer.commit, ready, self._encoding.fingerprints)
+                    if self._ends(stop, ready):
+                        break
+                    self._tell(progress, batch.done)
+            if pending is not None:
+                pending.result()
+        return self._finish(progress)
 
-    def __exit__(self, *reason: object) -> None:
-        self._stop.set()
-        self._thread.join()
+    def _documents(self) -> Iterator[Document | Problem]:
+        for document in found_in(self._sources, self._options, self._encoding.takes, self._counted.ignored):
+            if isinstance(document, Problem):
+                self._unlisted.append(document.source)
+            else:
+                self._met.add(document.uri)
+            yield document
 
-    def batches(self) -> Iterator[Batch]:
-        """Batches in order. Raises what the thread died of."""
-        while (came := self._queue.get()) is not None:
-            if isinstance(came, BaseException):
-                raise came
-            yield came
-
-    def _work(self) -> None:
-        try:
-            for batch in self._read():
-                if not self._put(batch):
-                    return
-            self._put(None)
-        except BaseException as cause:  # carried to the thread that waits for batches
-            self._put(cause)
-
-    def _put(self, batch: Batch | BaseException | None) -> bool:
-        while not self._stop.is_set():
-            try:
-                self._queue.put(batch, timeout=_TICK)
-            except queue.Full:
-                continue
+    def _ends(self, stop: threading.Event | None, ready: Ready) -> bool:
+        if self._options.strict and (ready.problems or self._result.bad):
             return True
-        return False
+        self._result.stopped = stop is not None and stop.is_set()
+        return self._result.stopped
 
-    def _read(self) -> Iterator[Batch]:
-        batch = Batch()
-        before = 0
-        for document in self._documents:
-            ids, size = Seen(), document.size or 0
-            try:
-                with document.local() as path:
-                    for passage in read(document, path, self._reading):
-                        done = before
-                        if isinstance(passage, Passage):
-                            ids.add(passage.item.id or "")
-                            batch.items.append(passage.item)
-                            done += round(passage.done * size)
-                        else:
-                            batch.problems.append(passage)
-                        batch.done = min(done, before + size)
-                        if len(batch.items) + len(batch.problems) >= self._size:
-                            yield batch
-                            batch = Batch()
-                batch.finished.append(Finished(document.uri, ids))
-            except (Unreadable, OSError) as cause:
-                batch.problems.append(Problem(document.uri, str(cause)))
-            before += size
-            batch.done = before
-            if len(batch.finished) + len(batch.problems) >= self._size:
-                yield batch
-                batch = Batch()
-        yield batch
+    def _tell(self, progress: Callable[[Progress], None] | None, done: int) -> None:
+        if progress is not None:
+            result = self._result
+            seconds = time.monotonic() - self._began
+            files = result.files + result.skipped
+            progress(Progress(files, result.passages, result.bad, done, self._counted.bytes, seconds))
+
+    def _finish(self, progress: Callable[[Progress], None] | None) -> Result:
+        result = self._result
+        if self._options.strict and result.bad:
+            first = result.problems[0]
+            raise Stopped(f"{first.source}: {first.reason}; what was read before it is in the store")
+        if not result.stopped:
+            if self._options.sync:
+                self._remove_gone()
+            self._tell(progress, self._counted.bytes)
+            self._target.optimize()
+        result.seconds = time.monotonic() - self._began
+        return result
+
+    def _remove_gone(self) -> None:
+        """Items whose source is no longer there. What could not be listed is not taken for gone."""
+        for uris in self._ledger.under([_root(source) for source in self._sources if _has_place(source)]):
+            gone = [uri for uri in uris if not self._is_met(uri)]
+            if gone:
+                self._committer.remove(gone)
+
+    def _is_met(self, uri: str) -> bool:
+        # A member of an archive that was skipped as a whole was not met itself.
+        return uri in self._met or archive_of(uri) in self._met or any(map(uri.startswith, self._unlisted))
+
+
+def found_in(
+    sources: Sequence[Any], options: Options, takes: Mapping[str, frozenset[Modality]], ignored: dict[str, int]
+) -> Iterator[Document | Problem]:
+    """What is found and can be encoded; the rest is counted in `ignored` as passed over."""
+    taken = frozenset().union(*takes.values())
+    for document in find(sources, options.patterns):
+        needed = None if isinstance(document, Problem) else _needs(document.kind)
+        if needed is not None and needed not in taken:
+            told = f"{needed} (no encoder here takes it)"
+            ignored[told] = ignored.get(told, 0) + 1
+        else:
+            yield document
+
+
+def _needs(kind: Kind) -> Modality | None:
+    """What an encoder must take for documents of a kind to be read; None: that depends on their columns, or members."""
+    if kind in TABLES or kind is Kind.ARCHIVE:
+        return None
+    return {Kind.IMAGE: Modality.IMAGE, Kind.AUDIO: Modality.AUDIO}.get(kind, Modality.TEXT)
+
+
+def _has_place(source: Any) -> bool:
+    return isinstance(source, str | Path) and str(source) != "-"
+
+
+def _root(source: str | Path) -> str:
+    """What the uris of everything in a source begin with."""
+    if "://" in str(source):
+        return str(source)
+    return uri_of(Path(source).expanduser().resolve())

@@ -23,7 +23,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a job is. `done`, `total`: bytes of source files."""
+    """How far a job is. `done`, `total`: bytes of source files; files: read or found unchanged."""
 
     files: int
     passages: int
@@ -39,15 +39,21 @@ class Result:
 
     collection: str
     files: int = 0  # read to their end
+    skipped: int = 0  # as they were, and not decoded
+    moved: int = 0  # found under another name
+    gone: int = 0  # no longer there, and their items removed
     passages: int = 0
     added: int = 0
-    replaced: int = 0  # another text, encoded again
-    updated: int = 0  # the same text with other metadata, not encoded again
+    replaced: int = 0  # other content under the same id
+    updated: int = 0  # the same content with other metadata
     unchanged: int = 0
-    removed: int = 0  # no longer in their file
+    removed: int = 0  # no longer in their file, or their file gone
+    encoded: int = 0  # vectors made
+    reused: int = 0  # vectors taken from equal content
     bad: int = 0
     problems: list[Problem] = field(default_factory=list)  # the first KEPT_PROBLEMS of `bad`
     ignored: dict[str, int] = field(default_factory=dict)  # ending → files that no reader takes
+    bytes: int = 0  # of all sources
     seconds: float = 0.0
     stopped: bool = False  # before the end, by request
 

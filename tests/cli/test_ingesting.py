@@ -31,7 +31,7 @@ def test_a_folder_of_every_kind_is_taken_in(run, tmp_path):
     files(tmp_path / "in")
     told = run("ingest", "s.latent", "in", *HASHING)
     assert told.status == 0
-    assert told.out.startswith("6 files, 6 passages (6 new), ")
+    assert told.out.startswith("6 files; 6 items (6 new); ")
     assert told.err == 'now try: latentstore search s.latent "what to look for, in your own words"\n'
     assert texts("s.latent") == ["in Markdown", "in Parquet", "in a text", "in csv", "in jsonl", "in tsv"]
 
@@ -43,7 +43,7 @@ def test_running_it_again_changes_only_what_changed(run, tmp_path):
     (tmp_path / "in" / "a.txt").write_text("another text")
     (tmp_path / "in" / "c.csv").write_text("text,n\nin csv,1\nmore,5\n")
     told = run("ingest", "s.latent", "in")
-    assert told.out.startswith("6 files, 7 passages (1 new, 1 changed, 5 unchanged), ")
+    assert told.out.startswith("2 files, 4 unchanged; 3 items (1 new, 1 changed, 1 unchanged); ")
     assert {"another text", "more"} <= set(texts("s.latent"))
 
 
@@ -69,7 +69,7 @@ def test_what_cannot_be_read_is_told_on_standard_error_and_the_rest_comes_in(run
     assert (told.status, texts("s.latent")) == (0, ["good"])
     assert told.lines()[:2] == [
         f"not read: {tmp_path}/in/bad.txt: is not text: a NUL byte at position 1",
-        "passed over, of kinds not read: 1 .png",
+        "passed over, of kinds not read: 1 image (no encoder here takes it)",
     ]
 
 
@@ -101,3 +101,47 @@ def test_a_refused_job_makes_no_store(run, tmp_path, wrong):
     refused = run("ingest", "s.latent", *wrong)
     assert (refused.status, refused.out, len(refused.lines())) == (1, "", 1)
     assert not (tmp_path / "s.latent").exists()
+
+
+def test_errors_of_earlier_runs_are_listed_until_they_are_mended(run, tmp_path):
+    (tmp_path / "good.txt").write_text("good")
+    (tmp_path / "bad.txt").write_bytes(b"a\0b")
+    run("ingest", "s.latent", "good.txt", "bad.txt", *HASHING)
+    (listed,) = json.loads(run("ingest", "s.latent", "--errors", "--format", "json").out)
+    assert listed["source"] == f"{tmp_path}/bad.txt" and "NUL" in listed["reason"]
+    (tmp_path / "bad.txt").write_text("mended")
+    run("ingest", "s.latent", "good.txt", "bad.txt")
+    assert run("ingest", "s.latent", "--errors").out == "every source could be read\n"
+
+
+def test_a_dry_run_tells_what_would_be_done_and_makes_no_store(run, tmp_path):
+    (tmp_path / "in").mkdir()
+    files(tmp_path / "in")
+    told = run("ingest", "s.latent", "in", *HASHING, "--dry-run")
+    assert told.status == 0 and not (tmp_path / "s.latent").exists()
+    assert told.out.startswith("6 new files, 0 changed, 0 unchanged; ")
+    assert "about 6 items, " in told.out
+
+
+def test_sync_removes_what_has_gone_and_a_moved_file_is_not_encoded_again(run, tmp_path):
+    (tmp_path / "in").mkdir()
+    files(tmp_path / "in")
+    run("ingest", "s.latent", "in", *HASHING)
+    (tmp_path / "in" / "a.txt").rename(tmp_path / "in" / "z.txt")
+    (tmp_path / "in" / "b.md").unlink()
+    told = run("ingest", "s.latent", "in", "--sync")
+    wanted = "1 file, 4 unchanged, 1 moved, 1 gone; 1 item (1 new, 1 removed), 1 vector taken from equal content; "
+    assert told.out.startswith(wanted)
+
+
+def test_a_strict_job_fails_with_the_first_problem(run, tmp_path):
+    (tmp_path / "bad.txt").write_bytes(b"a\0b")
+    told = run("ingest", "s.latent", "bad.txt", *HASHING, "--strict")
+    assert (told.status, len(told.lines())) == (1, 1) and "NUL" in told.err
+
+
+@pytest.mark.parametrize("wrong", ["pixels", "pixels=many", "speed=3"])
+def test_a_limit_that_is_none_is_refused(run, tmp_path, wrong):
+    (tmp_path / "a.txt").write_text("fine")
+    told = run("ingest", "s.latent", "a.txt", "--limit", wrong)
+    assert told.status == 1 and "NAME=VALUE" in told.err

@@ -87,7 +87,7 @@ def _misled(collection: latentstore.Collection, items: dict[str, list[Any]]) -> 
 
 def take(store: str, sources: list[str], batch: int) -> None:
     """An ingest job."""
-    ingest.run(store, sources, encoder="hashing", options=ingest.Options(batch=batch, chunk_tokens=32))
+    ingest.run(store, sources, encoders=["hashing"], options=ingest.Options(batch=batch, chunk_tokens=32))
 
 
 JOBS: dict[str, Callable[..., Any]] = {"run": run, "look": look, "mend": mend, "take": take}

@@ -25,8 +25,9 @@ def place(tmp_path: Path) -> Path:
 
 
 def job(place: Path, *sources: Path, **more) -> ingest.Result:
-    options = ingest.Options(**({"chunk_tokens": 40} | more))
-    return ingest.run(place, list(sources), encoder="hashing", options=options)
+    columns = ingest.Columns(id=more.pop("id_column", None))
+    options = ingest.Options(columns, **({"chunk_tokens": 40} | more))
+    return ingest.run(place, list(sources), encoders=["hashing"], options=options)
 
 
 def items(place: Path) -> dict[str, latentstore.Item]:
@@ -51,15 +52,15 @@ def test_passages_know_the_heading_above_them(place, folder):
 
 def test_a_second_run_finds_everything_unchanged(place, folder):
     first, second = job(place, folder), job(place, folder)
-    assert first.added == first.passages == second.unchanged > 3
-    assert (second.added, second.replaced, second.updated, second.removed) == (0, 0, 0, 0)
+    assert first.added == first.passages > 3 and first.files == second.skipped == 2
+    assert (second.passages, second.added, second.replaced, second.updated, second.removed) == (0, 0, 0, 0, 0)
 
 
 def test_a_changed_file_is_brought_up_to_date_and_what_it_lost_is_removed(place, folder):
     before = job(place, folder).passages
     (folder / "a.md").write_text("# Apples\n\nApples are gone.\n")
     result = job(place, folder)
-    assert (result.replaced, result.unchanged, result.removed) == (1, 1, before - 2)
+    assert (result.replaced, result.skipped, result.removed) == (1, 1, before - 2)
     assert {item.text for item in items(place).values()} == {"# Apples\n\nApples are gone.", "One short text."}
 
 
@@ -67,7 +68,7 @@ def test_a_passage_that_only_moved_is_not_encoded_again(place, folder):
     job(place, folder)
     (folder / "b.txt").write_text("\n\nOne short text.")
     result = job(place, folder)
-    assert (result.updated, result.replaced) == (1, 0)
+    assert (result.updated, result.replaced, result.encoded) == (1, 0, 0)
     assert items(place)[f"{(folder / 'b.txt').resolve()}#1"].metadata["line"] == 3
 
 
@@ -126,7 +127,7 @@ def test_a_stopped_job_keeps_whole_batches_and_goes_on_when_run_again(place, tmp
     stop = threading.Event()
     stop.set()
     options = ingest.Options(batch=10)
-    first = ingest.run(place, [path], encoder="hashing", options=options, stop=stop)
+    first = ingest.run(place, [path], encoders=["hashing"], options=options, stop=stop)
     assert first.stopped and len(items(place)) == 10
     second = ingest.run(place, [path], options=options)
     assert (second.unchanged, second.added, len(items(place))) == (10, 90, 100)
@@ -134,7 +135,7 @@ def test_a_stopped_job_keeps_whole_batches_and_goes_on_when_run_again(place, tmp
 
 def test_progress_rises_to_the_whole(place, folder):
     told = []
-    ingest.run(place, [folder], encoder="hashing", options=ingest.Options(batch=2), progress=told.append)
+    ingest.run(place, [folder], encoders=["hashing"], options=ingest.Options(batch=2), progress=told.append)
     assert [one.done for one in told] == sorted(one.done for one in told)
     assert told[-1].done == told[-1].total == sum(path.stat().st_size for path in folder.iterdir())
 
@@ -154,8 +155,8 @@ def test_nothing_is_made_for_a_table_without_its_column(place, tmp_path):
 
 def test_another_encoder_than_the_collections_is_refused(place, folder):
     job(place, folder)
-    with pytest.raises(InvalidInput, match="made with encoder 'hashing'"):
-        ingest.run(place, [folder], encoder="hashing:128")
+    with pytest.raises(InvalidInput, match="made with the encoders hashing"):
+        ingest.run(place, [folder], encoders=["hashing:128"])
 
 
 def test_one_path_in_place_of_a_list_is_refused(place, folder):

@@ -110,7 +110,7 @@ def _checked(sources: Sequence[str | Path], options: Options) -> Survey:
         raise InvalidInput(f"batch and chunk_tokens are at least 1, got {options.batch} and {options.chunk_tokens}")
     counted = survey(sources, options.patterns)
     for document in find([s for s in sources if Path(s).expanduser().is_file()], options.patterns):
-        if document.kind in TABLES and document.size:
+        if isinstance(document, Document) and document.kind in TABLES and document.size:
             _check_columns(document, options.columns)
     return counted
 
@@ -188,7 +188,7 @@ def _reading(target: Collection, options: Options) -> Reading:
 class _Reader:
     """Reads and splits in a thread of its own; a context manager that ends it."""
 
-    def __init__(self, documents: Iterator[Document], reading: Reading, batch: int) -> None:
+    def __init__(self, documents: Iterator[Document | Problem], reading: Reading, batch: int) -> None:
         self._documents, self._reading, self._size = documents, reading, batch
         self._queue: queue.Queue[Batch | BaseException | None] = queue.Queue(QUEUED)
         self._stop = threading.Event()
@@ -231,6 +231,9 @@ class _Reader:
         batch = Batch()
         before = 0
         for document in self._documents:
+            if isinstance(document, Problem):
+                batch.problems.append(document)
+                continue
             ids, size = Seen(), document.size or 0
             try:
                 with document.local() as path:

@@ -37,7 +37,7 @@ from latentstore.errors import (
 )
 from latentstore.space import Space
 from latentstore.store import Store, open
-from latentstore.types import Hit, Hits, Item, Metric, Modality, OnConflict, PlanStep, Report, Rows, Written
+from latentstore.types import Hit, Hits, Item, Metric, Modality, OnConflict, PlanStep, Report, Rows, Source, Written
 
 __version__ = "0.1.0"
 
@@ -70,6 +70,7 @@ __all__ = [
     "Report",
     "ReservedName",
     "Rows",
+    "Source",
     "Space",
     "SpaceNotFound",
     "StorageFailure",

@@ -8,13 +8,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from latentstore.engine import check, describe, maintenance, parquet, read, verify, write
+from latentstore.engine import check, describe, maintenance, origins, parquet, read, verify, write
 from latentstore.engine.core import Engine
 from latentstore.engine.encoding import Encoders
 from latentstore.engine.indexing import Indexer
 from latentstore.errors import InvalidInput
 from latentstore.space import Space
-from latentstore.types import Hits, Item, OnConflict, Report, Rows, Source, Written
+from latentstore.types import Hits, Item, OnConflict, Origin, Report, Rows, Source, Written
 
 
 class Collection:
@@ -102,6 +102,14 @@ class Collection:
         of Source): what the ledger knows of where items came from. Raises InvalidFilter.
         """
         return Rows(*self.engine.catalog.query(check.query(query), self.engine.snapshot.columns))
+
+    def origins(self, uris: Sequence[str]) -> list[Origin]:
+        """For each uri, whether the local file still stands as the ledger knew it, by size and time; nothing is opened.
+
+        A uri is the absolute path of a file; a member of an archive (`/a.zip!/b.txt`) is judged by the archive, if the ledger
+        has a line of that too. UNKNOWN for all else. Raises InvalidInput where uris is no list of strings.
+        """
+        return origins.origins(self.engine, check.names(uris))
 
     def search(
         self,

@@ -89,6 +89,15 @@ class Source:
     error: str | None = None
 
 
+class Origin(StrEnum):
+    """How the file that an item came from stands to what the ledger knew of it."""
+
+    THERE = "there"  # its size and its time are those of the ledger
+    CHANGED = "changed"
+    GONE = "gone"
+    UNKNOWN = "unknown"  # it is no file of this machine, the ledger does not have it, or it cannot be looked at
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """An item that a search found. `distance`: the metric's own, smaller is closer; `score`: higher is closer."""

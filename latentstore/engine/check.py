@@ -219,6 +219,13 @@ def source_uris(given: Any, what: str) -> list[str]:
     return [_uri(uri, f"{what} {at}") for at, uri in enumerate(given)]
 
 
+def names(given: Any) -> list[str]:
+    """Uris to ask about; none is too odd to be unknown."""
+    if isinstance(given, str) or not isinstance(given, Iterable) or not set(map(type, given := list(given))) <= {str}:
+        raise InvalidInput(f"uris is a list of strings, got {shown(given)}")
+    return list(given)
+
+
 def _uri(uri: Any, what: str) -> str:
     checked = _check_text(uri, what)
     if not checked or "\0" in checked or len(checked.encode()) > MAX_URI:

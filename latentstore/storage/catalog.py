@@ -283,6 +283,15 @@ class Catalog:
                     for row, name, text, uri, *values in zip(*head, *rest, strict=True):
                         yield Record(row, name, text, uri, values)
 
+    def sources_of(self, uris: Sequence[str]) -> dict[str, Source]:
+        """The ledger's line of each uri that has one."""
+        with self.reading() as cursor:
+            found = cursor.execute(
+                f"select {', '.join(SOURCE_FIELDS)} from sources where uri in (select unnest($uris))",
+                {"uris": list(uris)},
+            ).fetchall()
+        return {line[0]: Source(*line) for line in found}
+
     def sources(self) -> Generator[list[Source], None, None]:
         """The ledger, 10,000 lines at a time."""
         with self.reading() as cursor:

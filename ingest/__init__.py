@@ -11,7 +11,7 @@ from ingest.pipeline import Stopped, run
 from ingest.plan import Plan, plan
 from ingest.readers.columns import Columns
 from ingest.results import Problem, Progress, Result
-from ingest.sources import Patterns
+from ingest.sources import Patterns, Table
 from ingest.watch import watch
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Progress",
     "Result",
     "Stopped",
+    "Table",
     "plan",
     "run",
     "watch",

@@ -74,7 +74,9 @@ class Batch:
 def weight(passage: Passage) -> int:
     """About how many bytes an item holds in memory until it is committed."""
     item = passage.item
-    return len(item.text or "") + _pixels(item.image) + (_samples(item.audio[0]) if isinstance(item.audio, tuple) else 0)
+    return (
+        len(item.text or "") + _pixels(item.image) + (_samples(item.audio[0]) if isinstance(item.audio, tuple) else 0)
+    )
 
 
 def _pixels(image: Any) -> int:

@@ -100,6 +100,10 @@ def ingest_command(
     errors: Annotated[
         bool, typer.Option("--errors", help="List what could not be read at earlier runs.", rich_help_panel=_JOB)
     ] = False,
+    name: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="What standard input would be called: rows.csv.", rich_help_panel=_FILES),
+    ] = None,
     limit: Annotated[
         list[str] | None,
         typer.Option(
@@ -140,6 +144,7 @@ def ingest_command(
         keep_content,
         sync,
         strict,
+        name,
     )
     job = _Command(store, sources, collection_name, encoder, options, form)
     if dry_run:

@@ -12,7 +12,7 @@ from ingest.readers import Passage, Reading, read
 from ingest.results import Problem, Unreadable
 from ingest.reuse import CONTENT
 from ingest.seen import Seen
-from ingest.sources import Document, Kind, Patterns, on_disk, uri_of
+from ingest.sources import Document, Kind, Patterns, members, stamp_of
 from latentstore import LatentstoreError, Source
 
 KEPT = 256 << 20  # bytes: a file longer than that is never kept as content
@@ -77,8 +77,6 @@ class Opener:
                 if was is not None and same(was, digest, self.shape):
                     yield Skipped(document, was, digest)
                     return
-                from ingest.sources.archives import members
-
                 for member in members(document, path, self.patterns, self.reading.limits, self.ignored):
                     if isinstance(member, Problem):
                         bad += 1
@@ -137,6 +135,5 @@ def _failed(
 
 def _refuse_moving(document: Document, path: Path) -> None:
     """Raises Unreadable for a file that was written to while it was read."""
-    here = uri_of(path) == document.uri
-    if here and document.stamp is not None and on_disk(path, document.kind, document.named).stamp != document.stamp:
+    if document.on_disk and document.stamp is not None and stamp_of(path) != document.stamp:
         raise Unreadable("changed while it was read; the next run reads it again")

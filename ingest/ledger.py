@@ -43,13 +43,12 @@ class Ledger:
         return self._where("error is not null")
 
     def under(self, roots: Sequence[str]) -> Iterator[list[str]]:
-        """The uris of all sources at or below these, a page at a time; they may be removed on the way."""
+        """The uris of all sources at these, or below those that end with a slash, a page at a time. They may be removed on
+        the way."""
         for root in roots:
-            held = " or ".join(
-                [f"uri = {literals([root])}", *(f"starts_with(uri, {literals([root + at])})" for at in ("/", "!/"))]
-            )
-            last = ""
-            while page := [found.uri for found in self._where(f"({held}) and uri > {literals([last])}", _PAGE)]:
+            at, below = literals([root]), literals([root if root.endswith("/") else f"{root}!/"])
+            held, last = f"(uri = {at} or starts_with(uri, {below}))", ""
+            while page := [found.uri for found in self._where(f"{held} and uri > {literals([last])}", _PAGE)]:
                 yield page
                 last = page[-1]
 

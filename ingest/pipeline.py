@@ -26,7 +26,7 @@ from ingest.readers.tables import column_names
 from ingest.results import Problem, Progress, Result, Unreadable
 from ingest.reuse import Reuse
 from ingest.seen import Seen
-from ingest.sources import TABLES, Document, Kind, Survey, find, survey, uri_of
+from ingest.sources import TABLES, Document, Kind, Survey, find, roots, scratch, survey
 from latentstore import InvalidInput, Modality
 from latentstore.encoders import registry
 
@@ -60,13 +60,16 @@ def run(
     InvalidInput, MissingColumn for a table named as a source, and whatever opening the store or loading an encoder raises.
     """
     options = options or Options()
-    counted = checked(sources, options)
-    for name in encoders or ():
-        registry.resolve(name)
-    if isinstance(store, str | Path):
-        with latentstore.open(store) as opened:
-            return _Job(target(opened, collection, encoders, options), sources, options, counted).run(progress, stop)
-    return _Job(target(store, collection, encoders, options), sources, options, counted).run(progress, stop)
+    with scratch():
+        counted = checked(sources, options)
+        for name in encoders or ():
+            registry.resolve(name)
+        if isinstance(store, str | Path):
+            with latentstore.open(store) as opened:
+                return _Job(target(opened, collection, encoders, options), sources, options, counted).run(
+                    progress, stop
+                )
+        return _Job(target(store, collection, encoders, options), sources, options, counted).run(progress, stop)
 
 
 def checked(sources: Sequence[Any], options: Options) -> Survey:
@@ -74,7 +77,7 @@ def checked(sources: Sequence[Any], options: Options) -> Survey:
     if isinstance(sources, str | Path):
         raise InvalidInput(f"sources are a list, got one {type(sources).__name__}; write [{str(sources)!r}]")
     options.check()
-    counted = survey(sources, options.patterns)
+    counted = survey(sources, options.patterns, options.limits, options.name)
     for document in find([one for one in sources if _is_file(one)], options.patterns):
         if isinstance(document, Document) and document.kind in TABLES and document.size:
             _check_columns(document, options.columns)
@@ -208,7 +211,7 @@ class _Job:
 
     def _remove_gone(self) -> None:
         """Items whose source is no longer there. What could not be listed is not taken for gone."""
-        for uris in self._ledger.under([_root(source) for source in self._sources if _has_place(source)]):
+        for uris in self._ledger.under(roots(self._sources)):
             gone = [uri for uri in uris if not self._is_met(uri)]
             if gone:
                 self._committer.remove(gone)
@@ -223,7 +226,7 @@ def found_in(
 ) -> Iterator[Document | Problem]:
     """What is found and can be encoded; the rest is counted in `ignored` as passed over."""
     taken = frozenset().union(*takes.values())
-    for document in find(sources, options.patterns):
+    for document in find(sources, options.patterns, limits=options.limits, name=options.name):
         needed = None if isinstance(document, Problem) else _needs(document.kind)
         if needed is not None and needed not in taken:
             told = f"{needed} (no encoder here takes it)"
@@ -237,14 +240,3 @@ def _needs(kind: Kind) -> Modality | None:
     if kind in TABLES or kind is Kind.ARCHIVE:
         return None
     return {Kind.IMAGE: Modality.IMAGE, Kind.AUDIO: Modality.AUDIO}.get(kind, Modality.TEXT)
-
-
-def _has_place(source: Any) -> bool:
-    return isinstance(source, str | Path) and str(source) != "-"
-
-
-def _root(source: str | Path) -> str:
-    """What the uris of everything in a source begin with."""
-    if "://" in str(source):
-        return str(source)
-    return uri_of(Path(source).expanduser().resolve())

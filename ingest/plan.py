@@ -23,7 +23,7 @@ from ingest.pipeline import checked, encoders_of, found_in, target, wanted
 from ingest.readers import Passage
 from ingest.results import Problem, Result
 from ingest.reuse import Reuse
-from ingest.sources import Document, Kind
+from ingest.sources import Document, Kind, scratch
 from latentstore import Collection, LatentstoreError, Source
 
 SAMPLE = 16  # documents of each kind that are read to tell how long all will take
@@ -59,8 +59,8 @@ def plan(
 ) -> Plan:
     """Say what `run` would do with the same arguments. Nothing is stored, no store is made. Raises what `run` raises."""
     options = options or Options()
-    counted = checked(sources, options)
-    with tempfile.TemporaryDirectory(prefix="latentstore-plan-") as folder, _there(store) as opened:
+    with scratch(), tempfile.TemporaryDirectory(prefix="latentstore-plan-") as folder, _there(store) as opened:
+        counted = checked(sources, options)
         held = None
         if opened is not None and (opened.collections() if collection is None else collection in opened.collections()):
             held = target(opened, collection, encoders, options)

@@ -37,7 +37,20 @@ from latentstore.errors import (
 )
 from latentstore.space import Space
 from latentstore.store import Store, open
-from latentstore.types import Hit, Hits, Item, Metric, Modality, OnConflict, PlanStep, Report, Rows, Written
+from latentstore.types import (
+    Hit,
+    Hits,
+    Item,
+    Metric,
+    Modality,
+    OnConflict,
+    Origin,
+    PlanStep,
+    Report,
+    Rows,
+    Source,
+    Written,
+)
 
 __version__ = "0.1.0"
 
@@ -65,11 +78,13 @@ __all__ = [
     "NotFinite",
     "NotFound",
     "OnConflict",
+    "Origin",
     "PlanStep",
     "ReadOnlyStore",
     "Report",
     "ReservedName",
     "Rows",
+    "Source",
     "Space",
     "SpaceNotFound",
     "StorageFailure",

@@ -8,13 +8,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from latentstore.engine import check, describe, maintenance, parquet, read, verify, write
+from latentstore.engine import check, describe, maintenance, origins, parquet, read, verify, write
 from latentstore.engine.core import Engine
 from latentstore.engine.encoding import Encoders
 from latentstore.engine.indexing import Indexer
 from latentstore.errors import InvalidInput
 from latentstore.space import Space
-from latentstore.types import Hits, Item, OnConflict, Report, Rows, Written
+from latentstore.types import Hits, Item, OnConflict, Origin, Report, Rows, Source, Written
 
 
 class Collection:
@@ -44,6 +44,9 @@ class Collection:
         metadata: Any = None,
         on_conflict: OnConflict | str = OnConflict.ERROR,
         fingerprint: str | Mapping[str, str] | None = None,
+        sources: Sequence[Source] = (),
+        stale: Sequence[str] = (),
+        forget: Sequence[str] = (),
     ) -> Written:
         """Store a batch, whole or not at all; when this returns it is durable and searchable.
 
@@ -51,11 +54,17 @@ class Collection:
         beside items, or a list with None for an item that has none there; into the space of an encoder only with that encoder's
         `fingerprint`, {space: fingerprint} for several. Every item must get a vector in one space at least. ids: n strings, made up when
         None. metadata: list of n dicts, or a pandas, polars or Arrow table of n rows.
+        In the same commit: sources are put into the ledger, each in place of the line that its uri had; items with the ids in
+        stale are deleted (unknown ones are passed over, those that are added too are replaced); the ledger's lines of the uris
+        in forget are removed, not their items. With any of the three there need be no items.
         Raises DuplicateId, DimensionMismatch, NotFinite, ColumnTypeClash, ReservedName, EncoderMismatch, InvalidInput.
         """
-        batch = check.batch(items, vectors, ids, metadata)
+        changes = check.beside(sources, stale, forget)
+        batch = check.batch(items, vectors, ids, metadata, changes)
         arrays = self._encoders.vectors_for(batch, fingerprint)
-        return write.add(self.engine, batch.incoming(arrays), check.choice(OnConflict, on_conflict, "on_conflict"))
+        return write.add(
+            self.engine, batch.incoming(arrays), check.choice(OnConflict, on_conflict, "on_conflict"), changes
+        )
 
     def update(self, ids: Sequence[str], metadata: Any) -> int:
         """Set metadata keys of items; keys not given and vectors stay. Returns how many items. Raises ItemNotFound."""
@@ -89,8 +98,18 @@ class Collection:
         return read.holds(self.engine, name)
 
     def sql(self, query: str) -> Rows:
-        """The rows of one SELECT over the table `items` (row, id, text, uri, metadata). Raises InvalidFilter."""
+        """The rows of one SELECT over the tables `items` (row, id, text, uri, metadata) and `sources` (a column for each field
+        of Source): what the ledger knows of where items came from. Raises InvalidFilter.
+        """
         return Rows(*self.engine.catalog.query(check.query(query), self.engine.snapshot.columns))
+
+    def origins(self, uris: Sequence[str]) -> list[Origin]:
+        """For each uri, whether the local file still stands as the ledger knew it, by size and time; nothing is opened.
+
+        A uri is the absolute path of a file; a member of an archive (`/a.zip!/b.txt`) is judged by the archive, if the ledger
+        has a line of that too. UNKNOWN for all else. Raises InvalidInput where uris is no list of strings.
+        """
+        return origins.origins(self.engine, check.names(uris))
 
     def search(
         self,

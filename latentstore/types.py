@@ -1,9 +1,9 @@
-"""The nouns that cross every layer: Metric, Modality, Item, Hit, Hits, Rows, Written. Plain data, nothing that touches a disk."""
+"""The nouns that cross every layer: Metric, Modality, Item, Source, Hit, Hits, Rows, Written. Plain data, nothing that touches a disk."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, overload
@@ -64,6 +64,39 @@ class Item:
     image: Any = None
     audio: Any = None
 
+    def content(self, modalities: Container[Modality]) -> tuple[Modality, Any] | None:
+        """What an encoder of these modalities sees of the item: an image, else a sound, else the text; None for nothing."""
+        fields = ((Modality.IMAGE, self.image), (Modality.AUDIO, self.audio), (Modality.TEXT, self.text))
+        return next((field for field in fields if field[0] in modalities and field[1] is not None), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A line of the ledger: where items came from, and how it stood when it was read.
+
+    uri: its name in the store, the `uri` of the items that came from it. size: bytes. modified: unix seconds. digest: sha256
+    of the bytes, in hex. stamp changes whenever the bytes may have, reading says how it was read; both are opaque to the
+    store. items: how many came from it. error: why it could not be read, None when it was.
+    """
+
+    uri: str
+    size: int | None = None
+    modified: float | None = None
+    stamp: str | None = None
+    digest: str | None = None
+    reading: str | None = None
+    items: int = 0
+    error: str | None = None
+
+
+class Origin(StrEnum):
+    """How the file that an item came from stands to what the ledger knew of it."""
+
+    THERE = "there"  # its size and its time are those of the ledger
+    CHANGED = "changed"
+    GONE = "gone"
+    UNKNOWN = "unknown"  # it is no file of this machine, the ledger does not have it, or it cannot be looked at
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
@@ -79,12 +112,13 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What an `add` did. `ids`: of every item given, in order, the skipped ones included."""
+    """What an `add` did. `ids`: of every item given, in order, the skipped ones included. `deleted`: stale items, not replaced."""
 
     ids: list[str]
     inserted: int
     replaced: int
     skipped: int
+    deleted: int = 0
 
 
 class Hits(Sequence[Hit]):

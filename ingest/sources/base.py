@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from stat import S_ISREG
+
+from ingest.results import Unreadable
+from ingest.sources.budget import Budget
 
 
 class Kind(StrEnum):
@@ -68,6 +72,9 @@ _NAMES = {name: kind for kind, names in _WHOLE_NAMES.items() for name in names.s
 TABLES = frozenset({Kind.CSV, Kind.TSV, Kind.JSON, Kind.JSONL, Kind.PARQUET, Kind.ARROW})
 
 
+COMPRESSED = frozenset({".gz", ".bz2", ".xz", ".zst"})  # of one file, whose name is what stands before
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """`uri` names it in the store: its absolute path or its address, as text that any encoding can carry."""
@@ -81,28 +88,53 @@ class Document:
     named: bool  # as a source itself, not found in a folder
     local: Callable[[], AbstractContextManager[Path]]
     """A file on this disk with its bytes, for as long as the block lasts. Raises Unreadable or OSError."""
+    on_disk: bool = False  # `local` is the file itself, and `stamp` its `stamp_of`
+    budget: Budget | None = None  # of a member of an archive: what the archive around it may still cost
 
 
 def on_disk(path: Path, kind: Kind, named: bool) -> Document:
     """A file that is on this disk already."""
+
+    @contextmanager
+    def local() -> Iterator[Path]:
+        # A pipe that has taken the file's place would be waited for without end.
+        if not S_ISREG(path.stat().st_mode):
+            raise Unreadable("is no longer a file")
+        yield path
+
     uri = uri_of(path)
     try:
         found = path.stat()
     except OSError:
         # Reading it says why it cannot be read.
-        return Document(uri, path.name, kind, None, None, None, named, lambda: nullcontext(path))
-    stamp = f"{found.st_mtime_ns}:{found.st_ctime_ns}:{found.st_ino}"
-    return Document(uri, path.name, kind, found.st_size, found.st_mtime, stamp, named, lambda: nullcontext(path))
+        return Document(uri, path.name, kind, None, None, None, named, local, on_disk=True)
+    return Document(uri, path.name, kind, found.st_size, found.st_mtime, _stamp(found), named, local, on_disk=True)
+
+
+def stamp_of(path: Path) -> str:
+    """Differs whenever the bytes of the file may differ. Raises OSError."""
+    return _stamp(path.stat())
+
+
+def _stamp(found: os.stat_result) -> str:
+    return f"{found.st_mtime_ns}:{found.st_ctime_ns}:{found.st_ino}"
 
 
 def kind_of(name: str) -> Kind | None:
     """By the ending, else by the whole name; None for one that no reader takes."""
-    ending = os.path.splitext(name)[1].lower()  # noqa: PTH122 - names of archives' members are no paths
+    ending = ending_of(name)
     kind = KINDS.get(ending) if ending else _NAMES.get(name.lower())
-    return kind if kind is not None and _readable(kind) else None
+    if ending in COMPRESSED and not name.lower().endswith(f".tar{ending}"):
+        kind = Kind.ARCHIVE if kind_of(name[: -len(ending)]) else None
+    return kind if kind is not None and readable(kind) else None
 
 
-def _readable(kind: Kind) -> bool:
+def ending_of(name: str) -> str:
+    """With its dot, in lower case; empty where there is none."""
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - names of archives' members are no paths
+
+
+def readable(kind: Kind) -> bool:
     from ingest.readers import READERS  # readers are written against this module
 
     return kind in READERS

@@ -135,3 +135,4 @@ def _unknown(name: str) -> str:
 register("text", "latentstore.encoders.text:TextEncoder")
 register("hashing", "latentstore.encoders.hashing:HashingEncoder")
 register(SENTENCE_TRANSFORMERS, "latentstore.encoders.sentence_transformers:SentenceTransformersEncoder")
+register("audio", "latentstore.encoders.audio:AudioEncoder")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -13,11 +14,14 @@ import numpy as np
 
 from latentstore.engine.read import Question
 from latentstore.engine.snapshot import Snapshot
-from latentstore.engine.write import Incoming
+from latentstore.engine.write import Beside, Incoming
 from latentstore.errors import InvalidInput
-from latentstore.types import Float32, Int64, Item, Modality
+from latentstore.storage.values import shown
+from latentstore.types import Float32, Int64, Item, Modality, Source
 
 MAX_ID = 1024  # bytes
+MAX_URI = 16_384  # bytes; the uri of a source
+MAX_ERROR = 500  # characters
 DEFAULT_RECALL = 0.99
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -43,14 +47,13 @@ class Batch:
         return bool(self.images or self.audios) or any(text is not None for text in self.texts)
 
     def content(self, modalities: Container[Modality]) -> tuple[list[int], list[Any]]:
-        """Which items have something that an encoder of these modalities takes, and what; of several an image, then a sound."""
-        fields = ((Modality.IMAGE, self.images), (Modality.AUDIO, self.audios), (Modality.TEXT, self.texts))
-        taken = [values for modality, values in fields if modality in modalities and values is not None]
-        firsts = (
-            taken[0]
-            if len(taken) == 1
-            else [next((value for value in values if value is not None), None) for values in zip(*taken, strict=True)]
-        )
+        """Which items have something that an encoder of these modalities takes, and what: as `Item.content` says."""
+        none = [None] * self.n
+        firsts: list[Any] = self.texts if Modality.TEXT in modalities else none
+        if self.images or self.audios:
+            fields = zip(self.texts, self.images or none, self.audios or none, strict=True)
+            seen = (Item(text=text, image=image, audio=audio).content(modalities) for text, image, audio in fields)
+            firsts = [found and found[1] for found in seen]
         at = [position for position, value in enumerate(firsts) if value is not None]
         return at, [firsts[position] for position in at]
 
@@ -58,8 +61,12 @@ class Batch:
         return Incoming(self.ids, self.texts, self.uris, self.metadata, vectors)
 
 
-def batch(items: Any, vectors: Any, given_ids: Sequence[str] | None, metadata_: Any) -> Batch:
-    """Raises InvalidInput where lengths or kinds do not agree."""
+def batch(
+    items: Any, vectors: Any, given_ids: Sequence[str] | None, metadata_: Any, changes_: Beside | None = None
+) -> Batch:
+    """changes_: what is done beside adding; then there need be no items. Raises InvalidInput where lengths or kinds disagree."""
+    if items is None and vectors is None and changes_ not in (None, Beside()):
+        items = []
     if items is None and vectors is None:
         raise InvalidInput("add takes items (texts), vectors=, or both; got neither")
     fields = _Fields([None] * length(vectors)) if items is None else _fields(items)
@@ -191,6 +198,68 @@ def _id(at: int, name: Any) -> str:
     if not checked or "\0" in checked or len(checked.encode()) > MAX_ID:
         raise InvalidInput(f"id {at} is empty, holds a NUL or is longer than {MAX_ID} bytes: {checked[:40]!r}")
     return checked
+
+
+def beside(sources: Any, stale: Any, forget: Any) -> Beside:
+    """What a commit does beside adding. Raises InvalidInput."""
+    if isinstance(sources, Source) or not isinstance(sources, Iterable):
+        raise InvalidInput(f"sources is a list of Source, got {type(sources).__name__}")
+    lines = [_source(at, one) for at, one in enumerate(sources)]
+    uris = [line.uri for line in lines]
+    if len(set(uris)) < len(uris):
+        twice = Counter(uris).most_common(1)[0][0]
+        raise InvalidInput(f"source {shown(twice)} comes twice in one batch; each uri may come once")
+    return Beside(lines, ids(stale), source_uris(forget, "forget"))
+
+
+def source_uris(given: Any, what: str) -> list[str]:
+    """Names of sources: non-empty strings of at most 16,384 bytes."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise InvalidInput(f"{what} is a list of uris, got {type(given).__name__}")
+    return [_uri(uri, f"{what} {at}") for at, uri in enumerate(given)]
+
+
+def names(given: Any) -> list[str]:
+    """Uris to ask about; none is too odd to be unknown."""
+    if isinstance(given, str) or not isinstance(given, Iterable) or not set(map(type, given := list(given))) <= {str}:
+        raise InvalidInput(f"uris is a list of strings, got {shown(given)}")
+    return list(given)
+
+
+def _uri(uri: Any, what: str) -> str:
+    checked = _check_text(uri, what)
+    if not checked or "\0" in checked or len(checked.encode()) > MAX_URI:
+        raise InvalidInput(f"{what} is empty, holds a NUL or is longer than {MAX_URI} bytes: {checked[:40]!r}")
+    return checked
+
+
+def _source(at: int, one: Any) -> Source:
+    if not isinstance(one, Source):
+        raise InvalidInput(f"source {at} is a {type(one).__name__}; expected a Source")
+    what = f"source {at}"
+    for name, value in (("size", one.size), ("items", one.items)):
+        if not (value is None and name == "size") and not _is_count(value):
+            raise InvalidInput(f"{name} of {what} is a whole number of at least 0, got {value!r}")
+    if one.modified is not None and not _is_time(one.modified):
+        raise InvalidInput(f"modified of {what} is a time in seconds, got {one.modified!r}")
+    for name in ("stamp", "digest", "reading"):
+        if (text := getattr(one, name)) is not None and "\0" in _check_text(text, f"{name} of {what}"):
+            raise InvalidInput(f"{name} of {what} holds a NUL, which the catalog cannot keep")
+    return replace(one, uri=_uri(one.uri, f"uri of {what}"), error=None if one.error is None else _line(one.error))
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and -(2**63) < value < 2**63
+
+
+def _line(error: Any) -> str:
+    """What went wrong as one line that can be kept: it may quote anything that a damaged file holds."""
+    whole = " ".join(str(error).encode(errors="replace").decode().replace("\0", " ").split())
+    return whole if len(whole) <= MAX_ERROR else whole[: MAX_ERROR - 1] + "…"
 
 
 def where(given: Any) -> str:

@@ -2,7 +2,8 @@
 
 1. Vectors and records are appended past the committed lengths and made durable.
    Crash: bytes past the committed lengths; the next open cuts them off.
-2. One catalog transaction inserts the items, their metadata, the new lengths and the batch's checksum. This is the commit.
+2. One catalog transaction inserts the items, their metadata, the ledger's lines, the new lengths and the batch's checksum.
+   This is the commit.
    Crash: all of the batch is there, or none of it.
 3. The new snapshot is published. Crash: nothing is lost; the next open builds it from the catalog.
 """
@@ -25,7 +26,7 @@ from latentstore.storage.columns import Batch, Column, fold, normalise
 from latentstore.storage.records import Record, RecordView, encode, encode_all, end_mark, tombstone
 from latentstore.storage.transaction import MERGE_BELOW, Transaction
 from latentstore.storage.vectors import SlotFiles, VectorView, batch_sum
-from latentstore.types import Bool, Float32, Int64, OnConflict, UInt64, Written
+from latentstore.types import Bool, Float32, Int64, OnConflict, Source, UInt64, Written
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,27 @@ class Incoming:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What a commit does beside storing its items: lines of the ledger put and removed, items deleted."""
+
+    sources: Sequence[Source] = ()
+    stale: Sequence[str] = ()
+    forget: Sequence[str] = ()
+
+    def note(self, tx: Transaction) -> None:
+        """A uri that is both forgotten and put is put."""
+        put = {source.uri for source in self.sources}
+        gone = [uri for uri in self.forget if uri not in put]
+        if gone:
+            tx.forget_sources(gone)
+        if self.sources:
+            tx.put_sources(self.sources)
+
+
+_NOTHING = Beside()
+
+
+@dataclass(frozen=True)
 class _Appended:
     """What step 1 wrote to one space."""
 
@@ -49,25 +71,31 @@ class _Appended:
     sums: UInt64
 
 
-def add(engine: Engine, batch: Incoming, on_conflict: OnConflict) -> Written:
+def add(engine: Engine, batch: Incoming, on_conflict: OnConflict, beside: Beside = _NOTHING) -> Written:
     """Store a batch, whole or not at all. Raises DuplicateId, ColumnTypeClash, DimensionMismatch, StorageFailure."""
     _refuse_twice(batch.ids)
     with engine.writing() as snapshot:
         metadata = normalise(batch.metadata, len(batch.ids), snapshot.columns)
         _check_dims(snapshot, batch)
-        _, held = engine.catalog.rows_of(batch.ids)
-        if held and on_conflict is OnConflict.ERROR:
-            raise DuplicateId(_already_there(sorted(held)))
-        keep = np.array([on_conflict is not OnConflict.SKIP or name not in held for name in batch.ids], dtype=np.bool_)
-        dead = np.array(sorted(held.values()) if on_conflict is OnConflict.REPLACE else [], dtype=np.int64)
+        _, held = engine.catalog.rows_of(list(dict.fromkeys([*batch.ids, *beside.stale])))
+        dying = held.keys() if on_conflict is OnConflict.REPLACE else held.keys() & set(beside.stale)
+        staying = held.keys() - dying
+        if staying and on_conflict is OnConflict.ERROR:
+            raise DuplicateId(_already_there(sorted(staying)))
+        keep = np.array([name not in staying for name in batch.ids], dtype=np.bool_)
+        dead = np.array(sorted(held[name] for name in dying), dtype=np.int64)
         kept = int(keep.sum())
         if kept:
-            _store(engine, snapshot, batch, metadata, keep, dead)
-        replaced = len(dead)
-        return Written(batch.ids, kept - replaced, replaced, len(batch.ids) - kept)
+            _store(engine, snapshot, batch, metadata, keep, dead, beside)
+        else:
+            _delete(engine, dead, beside)
+        replaced = len(dying & set(batch.ids))
+        return Written(batch.ids, kept - replaced, replaced, len(batch.ids) - kept, len(dead) - replaced)
 
 
-def _store(engine: Engine, snapshot: Snapshot, batch: Incoming, metadata: Batch, keep: Bool, dead: Int64) -> None:
+def _store(
+    engine: Engine, snapshot: Snapshot, batch: Incoming, metadata: Batch, keep: Bool, dead: Int64, beside: Beside
+) -> None:
     ids, texts, uris = (_where(values, keep) for values in (batch.ids, batch.texts, batch.uris))
     metadata = Batch(len(ids), metadata.columns, [_where(values, keep) for values in metadata.values])
     rows = np.arange(snapshot.next_row, snapshot.next_row + len(ids))
@@ -88,6 +116,7 @@ def _store(engine: Engine, snapshot: Snapshot, batch: Incoming, metadata: Batch,
         tx.insert(rows, ids, texts, uris, metadata)
         for name, part in appended.items():
             _commit_slots(engine, tx, snapshot.spaces[name], name, part)
+        beside.note(tx)
         tx.set_state(seq=snapshot.seq + 1, next_row=snapshot.next_row + len(ids), records_bytes=size)
 
     _commit(engine, commit)
@@ -148,15 +177,19 @@ def delete_where(engine: Engine, where: str) -> int:
         return _delete(engine, engine.catalog.rows_where(where, snapshot.columns)[1])
 
 
-def _delete(engine: Engine, rows: Int64) -> int:
+def _delete(engine: Engine, rows: Int64, beside: Beside = _NOTHING) -> int:
     snapshot = engine.snapshot
-    if not rows.size:
+    if not rows.size and not beside.sources and not beside.forget:
         return 0
-    size = _append_records(engine, snapshot, snapshot.next_row, [], rows)
-    _sync(engine, snapshot)
+    size = snapshot.records.size
+    if rows.size:
+        size = _append_records(engine, snapshot, snapshot.next_row, [], rows)
+        _sync(engine, snapshot)
 
     def commit(tx: Transaction) -> None:
-        tx.delete(rows)
+        if rows.size:
+            tx.delete(rows)
+        beside.note(tx)
         tx.set_state(seq=snapshot.seq + 1, records_bytes=size)
 
     _commit(engine, commit)

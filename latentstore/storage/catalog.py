@@ -32,8 +32,8 @@ from latentstore.storage.columns import Column, from_catalog, quoted
 from latentstore.storage.gate import Gate
 from latentstore.storage.kinds import ColumnType
 from latentstore.storage.records import Record
-from latentstore.storage.transaction import Transaction
-from latentstore.types import Int64, Metric
+from latentstore.storage.transaction import SOURCE_FIELDS, Transaction
+from latentstore.types import Int64, Metric, Source
 
 # After one of these DuckDB refuses all further work on the open database.
 _FATAL = (duckdb.FatalException, duckdb.InternalException, duckdb.IOException)
@@ -262,9 +262,9 @@ class Catalog:
         return int(seq), rows
 
     def query(self, text: str, columns: Sequence[Column]) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Column names and rows of a SELECT over `items`. Raises InvalidFilter."""
+        """Column names and rows of a SELECT over `items` and `sources`. Raises InvalidFilter."""
         with self._using() as cursor:
-            checked = filters.check_sql(cursor, text, item_columns(columns))
+            checked = filters.check_sql(cursor, text, [*item_columns(columns), *SOURCE_FIELDS])
         with self.reading() as cursor, _filter_errors(text):
             found = cursor.execute(checked)
             names = [column[0] for column in found.description or []]
@@ -282,6 +282,23 @@ class Catalog:
                     rest = [from_catalog(column, batch.column(4 + at)) for at, column in enumerate(columns)]
                     for row, name, text, uri, *values in zip(*head, *rest, strict=True):
                         yield Record(row, name, text, uri, values)
+
+    def sources_of(self, uris: Sequence[str]) -> dict[str, Source]:
+        """The ledger's line of each uri that has one."""
+        with self.reading() as cursor:
+            found = cursor.execute(
+                f"select {', '.join(SOURCE_FIELDS)} from sources where uri in (select unnest($uris))",
+                {"uris": list(uris)},
+            ).fetchall()
+        return {line[0]: Source(*line) for line in found}
+
+    def sources(self) -> Generator[list[Source], None, None]:
+        """The ledger, 10,000 lines at a time."""
+        with self.reading() as cursor:
+            found = cursor.sql(f"select {', '.join(SOURCE_FIELDS)} from sources order by uri")
+            with contextlib.closing(found.to_arrow_reader(10_000)) as reader:
+                for batch in reader:
+                    yield [Source(**line) for line in batch.to_pylist()]
 
 
 def item_columns(columns: Sequence[Column]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What `where` and `sql` may do: read the table `items` of their own collection, and nothing else.
+"""What `where` and `sql` may do: read the table `items` of their own collection, `sql` its `sources` too, and nothing else.
 
 Three walls, each enough for most attacks. The connection is locked down (`CONFIG`, `lock_down`): no files, no network, no
 extensions, no Python objects, no settings. The syntax tree is checked against lists of what is allowed; what is unknown is
@@ -13,7 +13,7 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 TABLE = "items"
+TABLES = frozenset({TABLE, "sources"})  # what `sql` may read
 MAX_LENGTH = 1_000_000  # characters of a query: some 50,000 ids in a list
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
@@ -48,6 +49,14 @@ _SOURCES = frozenset({"BASE_TABLE", "SUBQUERY", "JOIN", "TABLE_FUNCTION", "EXPRE
 _MODIFIERS = frozenset({"ORDER_MODIFIER", "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER", "DISTINCT_MODIFIER"})
 _PLACES = ("query_location", "query_location_length")
 Names = frozenset[str]
+
+
+class _Wall(NamedTuple):
+    """What a query may use; all names in lower case."""
+
+    columns: Names
+    functions: Names
+    tables: Names
 
 
 def lock_down(connection: DuckDBPyConnection) -> None:
@@ -77,18 +86,21 @@ def check_where(cursor: DuckDBPyConnection, expression: str, columns: Sequence[s
         raise InvalidFilter(f"where must be one condition over the columns of {TABLE}, got {shown(expression)}")
     if second != _select(second["select_list"], second["from_table"], condition):
         raise InvalidFilter(f"where must be one condition over the columns of {TABLE}, got {shown(expression)}")
-    _check_tree(second, frozenset(map(str.lower, columns)), PURE)
-    _check_tables(cursor, spliced)
+    _check_tree(second, wall := _Wall(frozenset(map(str.lower, columns)), PURE, frozenset({TABLE})))
+    _check_tables(cursor, spliced, wall.tables)
     _bind(cursor, f"{spliced} limit 0", expression, columns)
     return expression
 
 
 def check_sql(cursor: DuckDBPyConnection, query: str, columns: Sequence[str]) -> str:
-    """The query, when it is one SELECT over `items` alone. Nothing is run. Raises InvalidFilter with one readable line."""
+    """The query, when it is one SELECT over `items` and `sources` alone. Nothing is run.
+
+    Raises InvalidFilter with one readable line.
+    """
     _check_text(query, "sql")
     tree = _parse(cursor, [query], query)[0]
-    _check_tree(tree, frozenset(map(str.lower, columns)), PURE | CHANGING)
-    _check_tables(cursor, query)
+    _check_tree(tree, _Wall(frozenset(map(str.lower, columns)), PURE | CHANGING, TABLES))
+    _check_tables(cursor, query, TABLES)
     return query
 
 
@@ -164,7 +176,7 @@ def _select(wanted: list[Any], source: Any, condition: Any = None) -> dict[str, 
     }
 
 
-def _check_tree(tree: dict[str, Any], columns: Names, functions: Names) -> None:
+def _check_tree(tree: dict[str, Any], wall: _Wall) -> None:
     """Raises InvalidFilter at the first thing that is not on a list. Walks without recursion: trees may be deep."""
     todo: list[tuple[Any, Names]] = [(tree, frozenset())]
     while todo:
@@ -172,7 +184,7 @@ def _check_tree(tree: dict[str, Any], columns: Names, functions: Names) -> None:
         if isinstance(node, list):
             todo.extend((item, known) for item in node)
         elif isinstance(node, dict):
-            _check_node(node, known, columns, functions)
+            _check_node(node, known, wall)
             todo.extend(_below(node, known))
 
 
@@ -180,8 +192,8 @@ def _below(node: dict[str, Any], known: Names) -> Iterator[tuple[Any, Names]]:
     """What hangs on a node, each with the CTE names that can be seen from there."""
     for entry in (node.get("cte_map") or {}).get("map", ()):
         name = entry["key"].lower()
-        if name == TABLE:
-            raise InvalidFilter(f"a WITH query cannot be named {TABLE!r}; choose another name")
+        if name in TABLES:
+            raise InvalidFilter(f"a WITH query cannot be named {name!r}; choose another name")
         yield entry["value"], known
         known = known | {name}
     if node.get("type") == "RECURSIVE_CTE_NODE":
@@ -192,17 +204,17 @@ def _below(node: dict[str, Any], known: Names) -> Iterator[tuple[Any, Names]]:
     yield from ((value, known) for key, value in node.items() if key != "cte_map")
 
 
-def _check_node(node: dict[str, Any], known: Names, columns: Names, functions: Names) -> None:
+def _check_node(node: dict[str, Any], known: Names, wall: _Wall) -> None:
     kind = node.get("class")
     if kind is not None:
-        _check_expression(kind, node, columns, functions)
+        _check_expression(kind, node, wall)
     elif node.get("type") == "BASE_TABLE":
-        _check_table(node, known)
+        _check_table(node, known, wall.tables)
     elif isinstance(node.get("type"), str):
         _check_shape(node["type"], node)
     elif "table_name" in node:
-        _check_table(node, known)
-    if node.get("sample") is not None and functions is PURE:
+        _check_table(node, known, wall.tables)
+    if node.get("sample") is not None and wall.functions is PURE:
         raise InvalidFilter("where cannot sample: its result must depend on the items alone")
 
 
@@ -218,31 +230,36 @@ def _check_shape(shape: str, node: dict[str, Any]) -> None:
             raise InvalidFilter(f"table function {shown(name)} cannot be used here; allowed: {allowed}")
 
 
-def _check_table(node: dict[str, Any], known: Names) -> None:
+def _check_table(node: dict[str, Any], known: Names, tables: Names) -> None:
     name = str(node.get("table_name", ""))
     plain = not (node.get("schema_name") or node.get("catalog_name") or node.get("at_clause"))
     path = (node.get("qualified_name") or {}).get("path", [name])
-    if not plain or path != [name] or name.lower() not in known | {TABLE}:
-        raise InvalidFilter(f"only the table {TABLE!r} can be read here, got {shown('.'.join(map(str, path)))}")
+    if not plain or path != [name] or name.lower() not in known | tables:
+        raise _strange(".".join(map(str, path)), tables)
 
 
-def _check_expression(kind: str, node: dict[str, Any], columns: Names, functions: Names) -> None:
+def _strange(name: str, tables: Names) -> InvalidFilter:
+    allowed = " and ".join(map(repr, sorted(tables)))
+    return InvalidFilter(f"only the table{'s' * (len(tables) > 1)} {allowed} can be read here, got {shown(name)}")
+
+
+def _check_expression(kind: str, node: dict[str, Any], wall: _Wall) -> None:
     if kind not in _EXPRESSIONS:
         raise InvalidFilter(f"{kind.replace('_', ' ').lower()} expressions cannot be used here")
     if node.get("schema") or node.get("catalog"):
         raise InvalidFilter("functions and types are named without a schema here")
     if kind == "COLUMN_REF":
-        _check_word(node["column_names"], columns, functions)
+        _check_word(node["column_names"], wall)
     elif kind == "TYPE":
         _check_type(str(node.get("type_name", "")))
     if "function_name" in node:
-        _check_function(str(node["function_name"]), functions)
+        _check_function(str(node["function_name"]), wall.functions)
 
 
-def _check_word(names: list[str], columns: Names, functions: Names) -> None:
+def _check_word(names: list[str], wall: _Wall) -> None:
     word = names[-1].lower()
-    if word in WORDS and word not in columns:
-        _check_function(word, functions)
+    if word in WORDS and word not in wall.columns:
+        _check_function(word, wall.functions)
 
 
 def _check_type(name: str) -> None:
@@ -262,15 +279,15 @@ def _check_function(name: str, functions: Names) -> None:
     raise InvalidFilter(f"{shown(name)} cannot be used here" + (f"; did you mean {near[0]}?" if near else ""))
 
 
-def _check_tables(cursor: DuckDBPyConnection, query: str) -> None:
+def _check_tables(cursor: DuckDBPyConnection, query: str, tables: Names) -> None:
     """DuckDB's own list of the tables that a query names, as a second opinion on `_check_table`."""
     try:
         found = cursor.get_table_names(query)
     except duckdb.Error:
         return  # it cannot tell; binding the query says why
-    strange = sorted(name for name in found if name.strip('"').lower() != TABLE)
+    strange = sorted(name for name in found if name.strip('"').lower() not in tables)
     if strange:
-        raise InvalidFilter(f"only the table {TABLE!r} can be read here, got {shown(strange[0])}")
+        raise _strange(strange[0], tables)
 
 
 def _bind(cursor: DuckDBPyConnection, query: str, expression: str, columns: Sequence[str]) -> None:

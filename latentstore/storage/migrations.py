@@ -20,6 +20,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "settings varchar)",
         "create table moves (row bigint, start bigint)",
         "create table items (row bigint not null, id varchar primary key, text varchar, uri varchar)",
+        "create table sources (uri varchar primary key, size bigint, modified double, stamp varchar, digest varchar, "
+        "reading varchar, items bigint not null, error varchar)",
     ),
 )
 VERSION = len(STEPS)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from latentstore.errors import ColumnTypeClash
 from latentstore.storage.columns import Batch, Column, alterations, quoted
-from latentstore.types import Int64
+from latentstore.types import Int64, Source
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 # Batches of fewer slots than this are merged with the one before, so that single-row adds do not make a row each.
 MERGE_BELOW = 4096
+SOURCE_FIELDS = tuple(field.name for field in fields(Source))  # the columns of the ledger
 
 
 class Transaction:
@@ -65,6 +67,45 @@ class Transaction:
 
         self._with_table(
             pa.table({"row": pa.array(rows)}), "delete from items where row in (select batch.row from batch)"
+        )
+
+    def put_sources(self, sources: Sequence[Source]) -> None:
+        """Write lines of the ledger, each in place of the one that its uri had."""
+        import pyarrow as pa
+
+        kinds = {"size": pa.int64(), "modified": pa.float64(), "items": pa.int64()}
+        columns = {
+            name: pa.array([getattr(source, name) for source in sources], kinds.get(name, pa.string()))
+            for name in SOURCE_FIELDS
+        }
+        settings = ", ".join(f"{name} = excluded.{name}" for name in SOURCE_FIELDS[1:])
+        self._with_table(
+            pa.table(columns),
+            f"insert into sources by name select * from batch on conflict (uri) do update set {settings}",
+        )
+
+    def forget_sources(self, uris: Sequence[str]) -> None:
+        """Remove lines of the ledger; unknown ones are passed over."""
+        import pyarrow as pa
+
+        self._with_table(
+            pa.table({"uri": pa.array(list(uris), pa.string())}),
+            "delete from sources where uri in (select batch.uri from batch)",
+        )
+
+    def forget_sources_of(self, rows: Int64) -> None:
+        """Remove the ledger's lines of the sources that these items came from."""
+        import pyarrow as pa
+
+        self._with_table(
+            pa.table({"row": pa.array(rows)}),
+            "delete from sources where uri in (select uri from items where row in (select batch.row from batch))",
+        )
+
+    def forget_short_sources(self) -> None:
+        """Remove the ledger's lines of the sources that have not the items that were read from them."""
+        self._cursor.execute(
+            "delete from sources where items <> (select count(*) from items as held where held.uri = sources.uri)"
         )
 
     def _with_table(self, table: Any, statement: str) -> None:

@@ -24,6 +24,8 @@ def cursor(tmp_path, monkeypatch):
         "seen timestamptz)"
     )
     connection.execute("create table state (word varchar)")
+    connection.execute("create table sources (uri varchar primary key, items bigint)")
+    connection.execute("insert into sources values ('file', 2)")
     connection.execute(f"insert into state values ('{SECRET}')")
     connection.execute("create sequence counter")
     connection.execute("""insert into items values
@@ -42,9 +44,10 @@ def untouched(cursor, folder):
     tables = {name for (name,) in cursor.execute("select table_name from duckdb_tables()").fetchall()}
     files = {path.name for path in folder.iterdir()}
     return (
-        tables == {"items", "state"}
+        tables == {"items", "sources", "state"}
         and cursor.execute("select count(*), min(word) from state").fetchall() == [(1, SECRET)]
         and cursor.execute("select count(*) from items").fetchall() == [(2,)]
+        and cursor.execute("select * from sources").fetchall() == [("file", 2)]
         and files <= {"secret.csv", "catalog.duckdb", "catalog.duckdb.wal"}
     )
 
@@ -140,6 +143,11 @@ REACHES = [
     "exists (with s as (from late), late as (from state) from s)",
     "exists (select 1 from (with state as (select 1) from state), state)",
     "exists (with items as (from state) from items)",
+    "exists (with sources as (from state) from sources)",
+    "exists (with recursive sources as (select 1 a union all from sources) from sources)",
+    "exists (from main.sources)",
+    "exists (from sources at (version => 1))",
+    "exists (from sources, state)",
     "exists (from main.items)",
     "exists (from catalog.main.state)",
     'exists (from "STATE")',
@@ -186,8 +194,18 @@ REACHES = [
 ]
 
 
+LEDGER = [
+    "exists (from sources)",
+    'exists (from "SOURCES" s where s.items = row)',
+    "id in (select uri from sources)",
+    "exists (with s as (from sources) from s)",
+    "exists (select 1 from items i join sources s on i.id = s.uri)",
+    "exists (select 1 from items i, lateral (from sources))",
+]
+
+
 @pytest.mark.parametrize(
-    "expression", BREAKOUTS + REACHES, ids=lambda text: text[:60].encode("ascii", "replace").decode()
+    "expression", BREAKOUTS + REACHES + LEDGER, ids=lambda text: text[:60].encode("ascii", "replace").decode()
 )
 def test_where_is_refused_in_one_line_and_nothing_happens(cursor, tmp_path, expression):
     with pytest.raises(InvalidFilter) as refusal:
@@ -205,6 +223,11 @@ def test_where_is_refused_in_one_line_and_nothing_happens(cursor, tmp_path, expr
 STATEMENTS = [
     "select 1; select 2",
     "drop table items",
+    "drop table sources",
+    "delete from sources",
+    "update sources set items = 1",
+    "insert into sources values ('z', 1)",
+    "from sources union all from state",
     "delete from items",
     "update items set year = 1",
     "insert into items (id) values ('z')",
@@ -269,6 +292,8 @@ QUERIES = [
     ("select sum(year) filter (year > 2000), string_agg(id, ',' order by id) from items", [(2004, "a,b")]),
     ("select * exclude (text, tags, extra, seen) from items where year < 2000", [(0, "a", 1999)]),
     ("select extra from items order by row", [({"n": 1},), (None,)]),
+    ("select uri, sources.items from sources join items on row = 0", [("file", 2)]),
+    ("with s as (from Sources) select s.uri from s where items > 1", [("file",)]),
     ("select now() is not null, random() < 2", [(True, True)]),
 ]
 

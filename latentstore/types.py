@@ -55,6 +55,7 @@ class Item:
     image: a path, the bytes of an image file, a PIL image, or an (h, w) or (h, w, 3) uint8 array. audio: a path, the bytes
     of a sound file, or (samples, rate): (n,) or (n, channels) floats in -1..1 and hertz. Both are encoded and not kept: an
     item that comes out of a store has text, uri and metadata. `uri` None takes the path that image or audio is.
+    attachments: bytes by name, kept with the item: a thumbnail, or the content itself.
     """
 
     id: str | None = None
@@ -63,6 +64,7 @@ class Item:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     image: Any = None
     audio: Any = None
+    attachments: Mapping[str, bytes] = field(default_factory=dict)
 
     def content(self, modalities: Container[Modality]) -> tuple[Modality, Any] | None:
         """What an encoder of these modalities sees of the item: an image, else a sound, else the text; None for nothing."""

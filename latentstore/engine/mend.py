@@ -16,6 +16,7 @@ import numpy as np
 
 from latentstore.encoders import registry
 from latentstore.encoders.base import Encoder
+from latentstore.engine.origins import within
 from latentstore.errors import LatentstoreError
 from latentstore.fileio import sync_together
 from latentstore.storage.catalog import BatchRow, Catalog, SpaceRow, State
@@ -73,8 +74,8 @@ def mend_space(folder: Path, catalog: Catalog, space: SpaceRow, report: Report, 
             return
     _find_rows(remains, live)
     mended = _sorted_out(catalog, state, space, remains, live)
-    _tell(catalog, state, space, mended, report)
-    _write(catalog, state, space, remains, mended)
+    gone = _tell(catalog, state, space, mended, report)
+    _write(catalog, state, space, remains, mended, gone)
 
 
 def knows(catalog: Catalog, space: SpaceRow) -> bool:
@@ -225,8 +226,10 @@ def _encoder(space: SpaceRow) -> Encoder | None:
     return encoder if same else None
 
 
-def _write(catalog: Catalog, state: State, space: SpaceRow, remains: Remains, mended: Mended) -> None:
-    """The new generation, then one commit that names it and deletes what is lost."""
+def _write(
+    catalog: Catalog, state: State, space: SpaceRow, remains: Remains, mended: Mended, gone: Sequence[str]
+) -> None:
+    """The new generation, then one commit that names it and deletes what is lost. gone: uris of sources to read again."""
     home = catalog.path.parent / "spaces" / space.name
     assert space.dim is not None
     highest = max((_generation(path) for path in home.glob("vectors-*.f32")), default=space.generation)
@@ -250,6 +253,7 @@ def _write(catalog: Catalog, state: State, space: SpaceRow, remains: Remains, me
         tx.set_index(None, space.name)
         if mended.lost.size:
             tx.delete(mended.lost)
+            tx.forget_sources(gone)
         tx.set_state(seq=state.seq + 1)
 
 
@@ -262,10 +266,13 @@ def _gathered(remains: Remains, mended: Mended, part: Int64) -> Float32:
     return vectors
 
 
-def _tell(catalog: Catalog, state: State, space: SpaceRow, mended: Mended, report: Report) -> None:
+def _tell(catalog: Catalog, state: State, space: SpaceRow, mended: Mended, report: Report) -> list[str]:
+    """Returns the uris of the sources that the lost items came from, and of the archives that these are in."""
     lost = set(mended.lost.tolist())
-    report.lost.extend(record.id for record in catalog.records(state.columns) if lost and record.row in lost)
+    records = [record for record in catalog.records(state.columns) if lost and record.row in lost]
+    report.lost.extend(record.id for record in records)
     gone = f", {len(lost)} items removed whose vectors are lost" if lost else ""
     report.mended.append(
         f"space {space.name!r}: {len(mended.kept)} vectors kept, {len(mended.encoded_rows)} encoded anew from their texts{gone}"
     )
+    return list({uri for record in records if record.uri is not None for uri in within(record.uri)})

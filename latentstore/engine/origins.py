@@ -14,14 +14,15 @@ INSIDE = "!/"  # between an archive's uri and the name of a member
 
 def origins(engine: Engine, uris: Sequence[str]) -> list[Origin]:
     """One for each uri, in the order asked. Raises nothing for odd names."""
-    paths = {uri: _path(uri) for uri in uris if _sayable(uri)}
+    paths = {uri: within(uri)[0] for uri in uris if _sayable(uri)}
     held = engine.catalog.sources_of([*paths, *paths.values()])
     return [_origin(held, uri, paths.get(uri, "")) for uri in uris]
 
 
-def _path(uri: str) -> str:
-    """Where the bytes are: of a member of an archive, the archive."""
-    return uri.partition(INSIDE)[0]
+def within(uri: str) -> list[str]:
+    """The file on the disk that a source is in, the archives inside that file, the source itself."""
+    parts = uri.split(INSIDE)
+    return [INSIDE.join(parts[: at + 1]) for at in range(len(parts))]
 
 
 def _sayable(uri: str) -> bool:

@@ -15,7 +15,7 @@ from latentstore.engine.core import CATALOG, Engine
 from latentstore.engine.mend import knows, mend_space
 from latentstore.engine.recovery import open_engine, own_records, rebuild_records, refuse_lost_commits, sweep
 from latentstore.engine.salvage import rebuild_catalog
-from latentstore.engine.verify import intact, unfound, verify
+from latentstore.engine.verify import intact, ledger_uris, unfound, verify
 from latentstore.errors import Corrupted, NotAStore, StorageFailure, StoreNotFound
 from latentstore.fileio import StoreLock, storage_errors
 from latentstore.storage.catalog import Catalog, State
@@ -106,8 +106,10 @@ def _damage_of_catalog(folder: Path) -> str | None:
         state = catalog.state()
         refuse_lost_commits(folder, state)
         ids = [record.id for record in catalog.records(state.columns)]
-        if len(ids) != state.items or unfound(catalog, ids):
+        if len(ids) != state.items or unfound(ids, lambda part: catalog.rows_of(part)[1]):
             return f"{catalog.path} does not hold the {state.items} items that it counts"
+        if unfound(ledger_uris(catalog), catalog.sources_of):
+            return f"{catalog.path} does not find its own sources"
         for space in state.spaces:
             catalog.batches(space.name)
         if _is_foreign(folder, catalog, state):

@@ -1,13 +1,15 @@
 """A catalog rebuilt from the records: they hold every item, each vouched for by its checksum, in the order of the commits.
 
 1. The new catalog is made beside the damaged one: items from the records, spaces from the outline, vectors from their
-   files, which go to new generations. Crash: leftovers that the next repair or open removes.
+   files, which go to new generations, the ledger from the damaged one where it can still be trusted.
+   Crash: leftovers that the next repair or open removes.
 2. The damaged catalog moves to `damaged-<n>/`. Crash: a collection without a catalog; it does not open, repair does.
 3. The new one takes its name.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -18,14 +20,14 @@ from latentstore.engine import outline
 from latentstore.engine.core import CATALOG, Engine
 from latentstore.engine.mend import mend_space
 from latentstore.engine.outline import Outline
-from latentstore.engine.recovery import rebuild_records
-from latentstore.errors import Corrupted
+from latentstore.engine.recovery import rebuild_records, refuse_lost_commits
+from latentstore.errors import Corrupted, StorageFailure
 from latentstore.fileio import read_sealed, storage_errors, sync_folder
 from latentstore.storage.catalog import Catalog, SpaceRow
 from latentstore.storage.columns import Column, normalise
 from latentstore.storage.mark import Mark, read_mark
 from latentstore.storage.records import Entry, Record, scan
-from latentstore.types import Int64, Metric, Report
+from latentstore.types import Int64, Metric, Report, Source
 
 _FRESH = CATALOG + ".new"
 _MANY = 10_000  # items inserted at a time
@@ -41,6 +43,7 @@ def rebuild_catalog(folder: Path, report: Report) -> None:
     catalog = Catalog(folder / _FRESH, read_only=False, fresh=True)
     try:
         _fill(catalog, drawn, items, next_row, _last_seq(folder, entries) + 1, generation)
+        _keep_ledger(folder, catalog, generation, entries, report)
         for space in catalog.state().spaces:
             mend_space(folder, catalog, space, report, trusted=False)
         rebuild_records(Engine(folder, catalog, memory_budget=0), catalog.state())
@@ -76,13 +79,45 @@ def _committed(entries: list[Entry], mark: Mark | None) -> list[Entry]:
     return [entry for entry in entries if entry.stop <= end]
 
 
-def _tell_gaps(entries: list[Entry], report: Report) -> None:
+def _gap(entries: list[Entry]) -> int:
+    """Bytes between entries that are none."""
     stops = [0, *(entry.stop for entry in entries)]
-    gap = sum(entry.start - stop for entry, stop in zip(entries, stops, strict=False))
+    return sum(entry.start - stop for entry, stop in zip(entries, stops, strict=False))
+
+
+def _tell_gaps(entries: list[Entry], report: Report) -> None:
+    gap = _gap(entries)
     if gap:
         report.problems.append(
             f"{gap} bytes of the records were damaged too: what was added there is lost, what was deleted there is back"
         )
+
+
+def _keep_ledger(folder: Path, catalog: Catalog, generation: int, entries: list[Entry], report: Report) -> None:
+    """A line that came from elsewhere, or whose items are lost, would keep a file from being read again: all or none."""
+    lines = None if _gap(entries) else _old_ledger(folder, generation, entries[-1].stop if entries else 0)
+    if lines is None:
+        report.mended.append(
+            "the ledger of sources: lost with the catalog; the next ingest reads the files again and finds their items by id"
+        )
+        return
+    for at in range(0, len(lines), _MANY):
+        with catalog.transaction() as tx:
+            tx.put_sources(lines[at : at + _MANY])
+    report.mended.append(f"the ledger: all {len(lines)} sources kept")
+
+
+def _old_ledger(folder: Path, generation: int, size: int) -> list[Source] | None:
+    """The ledger of the damaged catalog; None unless it reads to its end and is of the very commit that the records end with."""
+    try:
+        with contextlib.closing(Catalog(folder / CATALOG, read_only=True)) as old:
+            state = old.state()
+            refuse_lost_commits(folder, state)
+            if (state.records_generation, state.records_bytes) != (generation, size):
+                return None
+            return [line for lines in old.sources() for line in lines]
+    except (Corrupted, StorageFailure, ValueError):
+        return None
 
 
 def _seq(entries: list[Entry]) -> int:

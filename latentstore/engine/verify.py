@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Container
 from pathlib import Path
 
 import numpy as np
@@ -48,24 +49,42 @@ def _check_records(engine: Engine, snapshot: Snapshot, report: Report) -> Int64:
         ids.append(record.id)
         bad += not _same_record(snapshot, record.row, encode(record))
     report.checked["items"] = len(rows)
-    lost = unfound(engine.catalog, ids) if engine.catalog.state().seq == snapshot.seq else []
+    lost = unfound(ids, lambda part: engine.catalog.rows_of(part)[1]) if _is_latest(engine, snapshot) else []
     if lost:
         report.problems.append(f"the catalog does not find {len(lost)} of its ids again, the first is {lost[0]!r}")
+    _check_ledger(engine, snapshot, report)
     if bad:
         report.problems.append(
             f"{bad} records of what hits show are damaged or differ from the catalog; repair rebuilds them"
         )
-    if len(rows) != snapshot.items and engine.catalog.state().seq == snapshot.seq:
+    if len(rows) != snapshot.items and _is_latest(engine, snapshot):
         report.problems.append(f"the catalog holds {len(rows)} items where its count says {snapshot.items}")
     return np.array(rows, dtype=np.int64)
 
 
-def unfound(catalog: Catalog, ids: list[str]) -> list[str]:
-    """Those of the ids that the catalog's index does not find; of many, a few thousand are tried. Raises Corrupted."""
-    step = max(1, len(ids) // _LOOKUPS)
-    asked = sorted(ids)[::step] + ids[-1:]
+def _is_latest(engine: Engine, snapshot: Snapshot) -> bool:
+    return engine.catalog.state().seq == snapshot.seq
+
+
+def _check_ledger(engine: Engine, snapshot: Snapshot, report: Report) -> None:
+    uris = ledger_uris(engine.catalog)
+    report.checked["sources"] = len(uris)
+    lost = unfound(uris, engine.catalog.sources_of) if _is_latest(engine, snapshot) else []
+    if lost:
+        report.problems.append(f"the catalog does not find {len(lost)} of its sources again, the first is {lost[0]!r}")
+
+
+def ledger_uris(catalog: Catalog) -> list[str]:
+    """The ledger read to its end. Raises Corrupted."""
+    return [line.uri for lines in catalog.sources() for line in lines]
+
+
+def unfound(names: list[str], look: Callable[[list[str]], Container[str]]) -> list[str]:
+    """Those of the names that the catalog's index does not find; of many, a few thousand are tried. Raises Corrupted."""
+    step = max(1, len(names) // _LOOKUPS)
+    asked = sorted(names)[::step] + names[-1:]
     parts = [asked[at : at + _TOGETHER] for at in range(0, len(asked), _TOGETHER)]
-    return [name for part in parts for held in [catalog.rows_of(part)[1]] for name in part if name not in held]
+    return [name for part in parts for held in [look(part)] for name in part if name not in held]
 
 
 def _same_record(snapshot: Snapshot, row: int, expected: bytes) -> bool:

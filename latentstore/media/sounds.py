@@ -251,8 +251,8 @@ def _decoded(decoder: Any) -> Iterator[Any]:
         try:
             block = decoder.read(size, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as cause:
-            at = f"{done / decoder.samplerate:.1f} s"
-            raise InvalidInput(f"the file breaks off or is damaged after {at}: {cause.error_string}") from cause
+            at, reason = done / decoder.samplerate, cause.error_string.removeprefix("Error : ")
+            raise InvalidInput(f"the file breaks off or is damaged after {at:.1f} s: {reason}") from cause
         if not len(block):
             return
         done += len(block)

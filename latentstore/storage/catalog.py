@@ -243,13 +243,7 @@ class Catalog:
         """The commit seen, and the row of each id that is there."""
         with self.reading() as cursor:
             seq = _one(cursor, "select seq from state")[0]
-            if len(ids) <= 32:
-                marks = ", ".join("?" * len(ids))
-                found = cursor.execute(f"select id, row from items where id in ({marks})", list(ids)).fetchall()
-            else:
-                found = cursor.execute(
-                    "select id, row from items where id in (select unnest($ids))", {"ids": list(ids)}
-                ).fetchall()
+            found = _among(cursor, "select id, row from items where id in", ids)
         return int(seq), dict(found)
 
     def rows_where(self, expression: str, columns: Sequence[Column]) -> tuple[int, Int64]:
@@ -285,11 +279,9 @@ class Catalog:
 
     def sources_of(self, uris: Sequence[str]) -> dict[str, Source]:
         """The ledger's line of each uri that has one."""
+        wanted = f"select {', '.join(SOURCE_FIELDS)} from sources where uri in"
         with self.reading() as cursor:
-            found = cursor.execute(
-                f"select {', '.join(SOURCE_FIELDS)} from sources where uri in (select unnest($uris))",
-                {"uris": list(uris)},
-            ).fetchall()
+            found = _among(cursor, wanted, uris)
         return {line[0]: Source(*line) for line in found}
 
     def sources(self) -> Generator[list[Source], None, None]:
@@ -309,6 +301,13 @@ def item_columns(columns: Sequence[Column]) -> list[str]:
 def _rows(found: Any) -> Int64:
     rows = np.asarray(found.fetchnumpy()["row"], dtype=np.int64)
     return rows if rows.size < 2 or bool((rows[1:] > rows[:-1]).all()) else np.sort(rows)
+
+
+def _among(cursor: duckdb.DuckDBPyConnection, wanted: str, names: Sequence[str]) -> list[tuple[Any, ...]]:
+    """A query that ends with `in`, for these names. DuckDB looks few of them up in its index."""
+    if len(names) > 32:
+        return cursor.execute(f"{wanted} (select unnest($names))", {"names": list(names)}).fetchall()
+    return cursor.execute(f"{wanted} ({', '.join('?' * len(names))})", list(names)).fetchall() if names else []
 
 
 def _one(cursor: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:

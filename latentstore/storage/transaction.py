@@ -93,21 +93,6 @@ class Transaction:
             "delete from sources where uri in (select batch.uri from batch)",
         )
 
-    def forget_sources_of(self, rows: Int64) -> None:
-        """Remove the ledger's lines of the sources that these items came from."""
-        import pyarrow as pa
-
-        self._with_table(
-            pa.table({"row": pa.array(rows)}),
-            "delete from sources where uri in (select uri from items where row in (select batch.row from batch))",
-        )
-
-    def forget_short_sources(self) -> None:
-        """Remove the ledger's lines of the sources that have not the items that were read from them."""
-        self._cursor.execute(
-            "delete from sources where items <> (select count(*) from items as held where held.uri = sources.uri)"
-        )
-
     def _with_table(self, table: Any, statement: str) -> None:
         self._cursor.register("batch", table)
         try:

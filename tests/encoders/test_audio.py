@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from latentstore import Item
 from latentstore.encoders import load
 from latentstore.encoders.audio import AudioEncoder
 from latentstore.encoders.base import Encoder
@@ -120,6 +121,20 @@ def test_an_mp3_of_a_tune_is_next_to_the_tune():
         soundfile.write(files[-1], samples, rate, format="MP3", subtype="MPEG_LAYER_III")
     nearest = encoded(*[file.getvalue() for file in files]) @ encoded(*tunes).T
     assert nearest.argmax(axis=1).tolist() == list(range(30))
+
+
+def test_a_store_finds_a_tune_from_a_file_of_it_and_keeps_nothing_of_a_batch_with_what_is_no_sound(store, tmp_path):
+    tunes, path = {"low": tone(150, 200), "high": tone(700, 900), "hiss": noise()}, tmp_path / "query.ogg"
+    collection = store.create("tunes", encoders=["audio"])
+    collection.add([Item(name, audio=tune) for name, tune in tunes.items()])
+    soundfile.write(path, tunes["high"][0] / 2, RATE)
+    hits = collection.search(path)
+    query, *documents = encoded(path, *tunes.values())
+    assert hits.ids[0] == "high" and set(hits.ids) == set(tunes)
+    np.testing.assert_allclose(hits.scores, sorted(np.stack(documents) @ query, reverse=True), atol=1e-5)
+    with pytest.raises(InvalidInput, match="item 1 is no sound"):
+        collection.add([Item("more", audio=noise(seed=1)), Item("text", audio=b"no sound at all")])
+    assert len(collection) == 3
 
 
 def test_naming_it_reads_no_library_of_sounds():

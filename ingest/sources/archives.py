@@ -45,7 +45,15 @@ def members(
             name, kind = chosen
             uri = f"{document.uri}{INSIDE}{name}"
             yield Document(
-                uri, name, kind, member.size, member.modified, member.stamp, False, member.local, budget=budget
+                uri,
+                name.rpartition("/")[2],
+                kind,
+                member.size,
+                member.modified,
+                member.stamp,
+                False,
+                member.local,
+                budget=budget,
             )
 
 

@@ -137,7 +137,7 @@ def ending_of(name: str) -> str:
 def readable(kind: Kind) -> bool:
     from ingest.readers import READERS  # readers are written against this module
 
-    return kind in READERS
+    return kind in READERS or kind is Kind.ARCHIVE
 
 
 def uri_of(path: Path) -> str:

@@ -59,6 +59,7 @@ class Metered(io.RawIOBase):
     def __init__(self, inner: Any, budget: Budget) -> None:
         self._inner, self._budget = inner, budget
         self._allowed: int | None = None
+        self.ended = False
 
     def allow(self, count: int) -> None:
         """Raise Unreadable when more than that is read before the next call."""
@@ -71,6 +72,11 @@ class Metered(io.RawIOBase):
             if isinstance(cause, OSError) and cause.errno:
                 raise
             raise Unreadable(f"is damaged or was cut short: {cause}") from cause
+        if not piece and size:
+            # tarfile skips a member of a lying size by asking for as many blocks, end or no end.
+            if self.ended:
+                raise Unreadable("was cut short: it ends before the last of what it promises")
+            self.ended = True
         self._budget.spend(len(piece))
         if self._allowed is not None:
             self._allowed -= len(piece)

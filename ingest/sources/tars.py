@@ -111,5 +111,5 @@ def listed(stream: Metered, budget: Budget) -> Iterator[Member]:
     except _FAILURES as cause:
         raise Unreadable(f"is damaged or was cut short: {cause}") from cause
     stream.allow(budget.bytes)
-    while stream.read(PIECE):  # a checksum stands at the very end
+    while not stream.ended and stream.read(PIECE):  # a checksum stands at the very end
         pass

@@ -13,11 +13,12 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, cast
 
+from latentstore.encoders import saved
 from latentstore.encoders.base import Description, Encoder
+from latentstore.encoders.saved import SENTENCE_TRANSFORMERS, TRANSFORMERS
 from latentstore.errors import AlreadyExists, EncoderMissing, InvalidInput
 
 GROUP = "latentstore.encoders"
-SENTENCE_TRANSFORMERS = "sentence-transformers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class _Entry:
     target: str  # "package.module:Class"
     install: str  # what `pip install` needs to make the target importable
 
+
+_PLACES = (SENTENCE_TRANSFORMERS, TRANSFORMERS)  # whose argument may be a path
 
 _registered: dict[str, _Entry] = {}
 
@@ -49,16 +52,18 @@ def names() -> list[str]:
 
 
 def resolve(wanted: str) -> str:
-    """The spec for what a person wrote: a known name, a spec, a folder of a sentence-transformers model, or its name on
-    the hub. A folder becomes absolute, so that the spec holds from any working directory. Raises EncoderMissing.
+    """The spec for what a person wrote: a known name, a spec, the folder of a model of sentence-transformers or
+    transformers, or its name on the hub, which is asked what model it is. A path becomes absolute, so that the spec holds
+    from any working directory. Raises EncoderMissing.
     """
     name, _, argument = wanted.partition(":")
-    if name == SENTENCE_TRANSFORMERS and argument:
+    if name in _PLACES and argument:
         return f"{name}:{_place(argument)}"
     if _find(name) is not None:
         return wanted
     if "/" in wanted or Path(wanted).is_dir():
-        return f"{SENTENCE_TRANSFORMERS}:{_place(wanted)}"
+        place = _place(wanted)
+        return f"{saved.kind(place)}:{place}"
     raise EncoderMissing(_unknown(wanted))
 
 
@@ -120,7 +125,7 @@ def _distribution(point: EntryPoint) -> str:
 
 def _place(argument: str) -> str:
     folder = Path(argument).expanduser()
-    return str(folder.resolve()) if folder.is_dir() else argument
+    return str(folder.resolve()) if folder.exists() else argument
 
 
 def _unknown(name: str) -> str:
@@ -128,11 +133,12 @@ def _unknown(name: str) -> str:
     hint = f"did you mean {near[0]!r}? " if near else ""
     return (
         f"no encoder is called {name!r}; {hint}known are {', '.join(names())}, "
-        "any folder of a sentence-transformers model, and any such model on the hub as 'owner/name'"
+        "any folder of a model of sentence-transformers or transformers, and any such model on the hub as 'owner/name'"
     )
 
 
 register("text", "latentstore.encoders.text:TextEncoder")
 register("hashing", "latentstore.encoders.hashing:HashingEncoder")
 register(SENTENCE_TRANSFORMERS, "latentstore.encoders.sentence_transformers:SentenceTransformersEncoder")
+register(TRANSFORMERS, "latentstore.encoders.transformers:TransformersEncoder")
 register("audio", "latentstore.encoders.audio:AudioEncoder")

@@ -4,33 +4,25 @@ prompts, the similarity and the window that the model itself declares. Only safe
 from __future__ import annotations
 
 import json
-import sys
 import threading
-from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xxhash
 
+from latentstore.encoders import kinds, saved
 from latentstore.encoders.base import Description, Role, check_texts, let_idle_threads_sleep
-from latentstore.encoders.minilm_files import hub_cache, offline
 from latentstore.errors import EncoderMissing, InvalidInput
 from latentstore.types import Float32, Metric, Modality
 
-# What the vectors follow from; read-me files, training scripts and other runtimes' exports do not matter. `*` spans `/`.
-_PATTERNS = ("*.json", "*.safetensors", "*.model", "*vocab.txt", "*merges.txt")
-_IGNORED = ("onnx/*", "openvino/*", ".*", "data_config.json")
-_WANTED: dict[str, Any] = {"allow_patterns": list(_PATTERNS), "ignore_patterns": list(_IGNORED)}
 _METRICS = {None: Metric.COSINE, "cosine": Metric.COSINE, "dot": Metric.IP, "euclidean": Metric.L2}
+_PICTURES = 16  # decoded together
 
 
 class SentenceTransformersEncoder:
     """The model is read by the first call that needs it, which takes seconds."""
-
-    modalities = frozenset({Modality.TEXT})
 
     def __init__(self, place: str) -> None:
         """place: a folder, or `owner/name` on the hub. Raises InvalidInput when it is empty."""
@@ -45,7 +37,12 @@ class SentenceTransformersEncoder:
     @cached_property
     def fingerprint(self) -> str:
         """Of the weights, tokenizer and configuration. Raises EncoderMissing."""
-        return f"sentence-transformers:{_checksum(self._folder)}"
+        return f"sentence-transformers:{saved.checksum(self._folder)}"
+
+    @cached_property
+    def modalities(self) -> frozenset[Modality]:
+        """Texts, and pictures where the model puts them into the same space. Raises EncoderMissing."""
+        return frozenset({Modality.TEXT, Modality.IMAGE} if _sees(str(self._folder)) else {Modality.TEXT})
 
     @cached_property
     def dim(self) -> int:
@@ -69,13 +66,18 @@ class SentenceTransformersEncoder:
         taken = model.tokenizer.num_special_tokens_to_add() + len(self._ids([prompt])[0])
         return int(model.max_seq_length or model.tokenizer.model_max_length) - int(taken)
 
-    def encode(self, items: Sequence[str], *, role: Role = "document") -> Float32:
-        """items: n texts; what lies past the window is not seen. Returns (n, dim) float32.
+    def encode(self, items: Sequence[Any], *, role: Role = "document") -> Float32:
+        """items: n texts, or pictures too as `modalities` says; what lies past the window is not seen. Returns (n, dim)
+        float32.
 
-        Raises InvalidInput naming position and type of what is no text, EncoderMissing when the model cannot be loaded.
+        Raises InvalidInput naming position and type of what is no such item, EncoderMissing when the model cannot be loaded.
         """
-        texts = check_texts(items, role)
-        return self._run(texts, role) if texts else np.empty((0, self.dim), np.float32)
+        groups = kinds.grouped(items, self.modalities, role)
+        vectors = np.empty((len(items), self.dim), np.float32)
+        for modality, at in groups.items():
+            run = self._run_texts if modality is Modality.TEXT else self._run_pictures
+            vectors[at] = run(items, at, role)
+        return vectors
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, nothing cut, neither special tokens nor a prompt."""
@@ -93,12 +95,13 @@ class SentenceTransformersEncoder:
 
     @classmethod
     def describe(cls) -> Description:
-        return Description("sentence-transformers", ("text",), None, "a folder, or the hub as owner/name", True, "")
+        source = "a folder, or the hub as owner/name"
+        return Description("sentence-transformers", ("image", "text"), None, source, True, "")
 
     @cached_property
     def _folder(self) -> Path:
         with self._loading:
-            return Path(self._place) if Path(self._place).is_dir() else _snapshot(self._place)
+            return saved.folder_of(self._place)
 
     @cached_property
     def _model(self) -> Any:
@@ -109,9 +112,28 @@ class SentenceTransformersEncoder:
         found = self._model.tokenizer(texts, add_special_tokens=False, truncation=False, verbose=False) if texts else {}
         return list(found.get("input_ids", ()))
 
-    def _run(self, texts: list[str], role: Role) -> Float32:
+    def _run_texts(self, items: Sequence[Any], at: list[int], role: Role) -> Float32:
+        return self._run(kinds.texts(items, at), role)
+
+    def _run_pictures(self, items: Sequence[Any], at: list[int], role: Role) -> Float32:
+        batches = (at[start : start + _PICTURES] for start in range(0, len(at), _PICTURES))
+        return np.concatenate(
+            [self._run([kinds.picture(items, position) for position in batch], role) for batch in batches]
+        )
+
+    def _run(self, texts: list[Any], role: Role) -> Float32:
         encode = self._model.encode_query if role == "query" else self._model.encode_document
         return np.ascontiguousarray(encode(texts, show_progress_bar=False, convert_to_numpy=True), np.float32)
+
+
+def _sees(folder: str) -> bool:
+    modules = saved.configuration(folder, "modules.json")
+    first = modules[0] if isinstance(modules, list) and modules and isinstance(modules[0], dict) else {}
+    if str(first.get("type")).endswith(".CLIPModel"):
+        return True
+    path = f"{first.get('path') or ''}/sentence_bert_config.json".lstrip("/")
+    settings = saved.configuration(folder, path) if first else None
+    return isinstance(settings, dict) and "image" in settings.get("modality_config", {})
 
 
 def _load(folder: Path) -> Any:
@@ -147,57 +169,3 @@ def _refuse_code(folder: Path) -> None:
             raise EncoderMissing(
                 f"the model in {folder} brings code of its own ({kind}), which is never run; use another"
             )
-
-
-def _snapshot(name: str) -> Path:
-    """The folder of the hub's cache with model `name`, fetched if need be. Raises EncoderMissing."""
-    import huggingface_hub
-    from huggingface_hub.constants import ENDPOINT
-
-    try:
-        folder = Path(huggingface_hub.snapshot_download(name, local_files_only=True, **_WANTED))
-        if any(folder.glob("**/*.safetensors")):
-            return folder
-    # Not in the cache, or no name that the hub knows: the next step says which.
-    except Exception as cause:
-        if offline():
-            raise EncoderMissing(_absent(name, "HF_HUB_OFFLINE forbids to fetch it")) from cause
-    try:
-        files = huggingface_hub.HfApi().model_info(name, files_metadata=True).siblings or []
-        size = sum(file.size or 0 for file in files if file.rfilename.endswith((".safetensors", ".json", ".txt")))
-        print(f"latentstore: fetching {name} ({size / 1e6:.0f} MB) from {ENDPOINT} into {hub_cache()}", file=sys.stderr)
-        return Path(huggingface_hub.snapshot_download(name, **_WANTED))
-    # The hub's client raises whatever its transport raises, which changes with its version.
-    except Exception as cause:
-        raise EncoderMissing(_absent(name, f"{ENDPOINT} does not give it: {cause}")) from cause
-
-
-def _absent(name: str, reason: str) -> str:
-    return (
-        f"model {name!r} is no folder here, is not in the hub's cache {hub_cache()}, and {reason}; "
-        "give the folder of a saved model, or fetch it once where there is a network"
-    )
-
-
-def _checksum(folder: Path) -> str:
-    """Of the contents and relative names of the files that matter; equal for every copy of the model."""
-    total = xxhash.xxh3_128()
-    files = {name: folder / name for name in sorted(_names(folder))}
-    if not any(name.endswith(".safetensors") for name in files):
-        raise EncoderMissing(
-            f"{folder} holds no safetensors weights; other formats can run code when read, save it anew"
-        )
-    for name, file in files.items():
-        total.update(name.encode() + b"\0" + file.stat().st_size.to_bytes(8, "little"))
-        with file.open("rb") as opened:
-            while block := opened.read(1 << 20):
-                total.update(block)
-    return str(total.hexdigest())
-
-
-def _names(folder: Path) -> Iterator[str]:
-    for file in folder.rglob("*"):
-        name = file.relative_to(folder).as_posix()
-        wanted = any(fnmatchcase(name, pattern) for pattern in _PATTERNS)
-        if wanted and file.is_file() and not any(fnmatchcase(name, pattern) for pattern in _IGNORED):
-            yield name

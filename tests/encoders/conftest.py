@@ -1,11 +1,26 @@
-"""A tiny sentence-transformers model, made once."""
+"""Tiny models, each made once."""
 
 import warnings
 
 import pytest
 
+from tests.encoders import tiny
+
 SENTENCES = "a storm is coming der hund unter dem tisch how do i read file line by fish query passage : . ?"
 WORDS = SENTENCES.split(" ")
+
+
+@pytest.fixture(scope="session")
+def saved_model(tmp_path_factory):
+    """The folder of a model by its name in `tiny`."""
+    made = {}
+
+    def of(name):
+        if name not in made:
+            made[name] = tiny.made(name, tmp_path_factory.mktemp(name))
+        return made[name]
+
+    return of
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +47,14 @@ def _made(folder):
     )
     whole.save(str(folder / "whole"))
     return folder / "whole"
+
+
+@pytest.fixture(scope="session")
+def seeing_model(saved_model, tmp_path_factory):
+    """The folder of a tiny sentence-transformers model that takes texts and pictures, saved as the old ones are."""
+    from sentence_transformers import SentenceTransformer, models
+
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        whole = SentenceTransformer(modules=[models.CLIPModel(str(saved_model("clip")))], device="cpu")
+        whole.save(str(folder := tmp_path_factory.mktemp("seeing")))
+    return folder

@@ -53,11 +53,11 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_all_known():
         load("hashin")
 
 
-def test_a_folder_and_a_hub_name_become_specs(tmp_path, monkeypatch):
+def test_a_folder_becomes_a_spec_that_holds_from_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()
     assert resolve("mine") == resolve("sentence-transformers:mine") == f"sentence-transformers:{tmp_path / 'mine'}"
-    assert resolve("owner/model") == "sentence-transformers:owner/model"
+    assert resolve("sentence-transformers:owner/model") == "sentence-transformers:owner/model"
     assert resolve("text") == "text"
 
 

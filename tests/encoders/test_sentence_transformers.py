@@ -9,7 +9,8 @@ from latentstore.encoders.base import Encoder
 from latentstore.encoders.contract import EncoderContract
 from latentstore.encoders.sentence_transformers import SentenceTransformersEncoder
 from latentstore.errors import EncoderMissing, InvalidInput
-from latentstore.types import Metric
+from latentstore.types import Metric, Modality
+from tests.encoders import tiny
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -79,3 +80,26 @@ def test_a_hub_name_offline_says_what_to_do(tmp_path, monkeypatch):
         load("nobody/nothing").encode(["fish"])
     with pytest.raises(InvalidInput, match="expected a folder"):
         SentenceTransformersEncoder("")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+class TestSeeingModel(EncoderContract):
+    items = ("a storm is coming", tiny.pictures()[0], "fish", tiny.pictures()[1])
+
+    @pytest.fixture(autouse=True)
+    def folder(self, seeing_model):
+        self.place = str(seeing_model)
+
+    def make(self) -> Encoder:
+        return SentenceTransformersEncoder(self.place)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_model_that_sees_takes_texts_and_pictures_and_agrees_with_transformers(seeing_model, saved_model, model):
+    encoder, bare = load(str(seeing_model)), load(str(saved_model("clip")))
+    assert encoder.modalities == {Modality.TEXT, Modality.IMAGE} and load(str(model)).modalities == {Modality.TEXT}
+    items = [tiny.pictures()[0], "a storm", tiny.pictures()[1], "fish"]
+    found = encoder.encode(items)
+    found /= np.linalg.norm(found, axis=1, keepdims=True)
+    np.testing.assert_allclose(found, bare.encode(items), atol=1e-5)
+    assert encoder.window == bare.window == 14

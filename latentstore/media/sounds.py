@@ -5,8 +5,9 @@ it gave is that again. Channels become their mean; floats beyond -1..1 are clipp
 and a recording longer than `max_seconds` is refused before more of it is held.
 
 Refused with InvalidInput, in one line: what is no sound of a known format, or none at all; what breaks off early, where
-its format can tell (a WAV whose header holds a placeholder for the length is as long as its file; an MP3 cannot tell);
-samples that are not finite, or so far beyond -1..1 that they are of another scale; rates and channels beyond the limits.
+its format can tell (a WAV whose header holds a placeholder for the length is as long as its file); an MP3 that holds more
+than the decoder would give; samples that are not finite, or so far beyond -1..1 that they are of another scale; rates and
+channels beyond the limits.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import soundfile
 from PIL import Image
 
 from latentstore.errors import InvalidInput
+from latentstore.media import mpeg
 from latentstore.types import Float32
 
 MAX_SECONDS = 600.0  # held at once
@@ -64,8 +66,9 @@ class Window(NamedTuple):
 
 
 def load(source: Any, *, max_seconds: float = MAX_SECONDS) -> Sound:
-    """The whole recording. source: a path, the bytes of a sound file, a binary file, or `(samples, rate)`: (n,) or
-    (n, channels) floats in -1..1, or int8, int16, int32 or uint8 as sound files hold them. Raises InvalidInput."""
+    """The whole recording. source: a path, the bytes of a sound file, a binary file (read from its beginning), or
+    `(samples, rate)`: (n,) or (n, channels) floats in -1..1, or int8, int16, int32 or uint8 as sound files hold them.
+    Raises InvalidInput."""
     with _opened(source) as stream:
         _no_longer_than(max_seconds, stream.seconds, "raise max_seconds, or read it in windows")
         return Sound(np.concatenate(list(stream.blocks(max_seconds))), stream.rate)
@@ -156,6 +159,8 @@ def _opened(source: Any) -> Iterator[_Stream]:
     with _file(source) as file, _decoder(file) as decoder:
         _check_shape(decoder.samplerate, decoder.channels)
         _check_promise(decoder)
+        if decoder.format == "MP3":
+            _check_frames(decoder.frames, mpeg.frames(file))
         yield _Stream(decoder.samplerate, decoder.channels, decoder.frames, _decoded(decoder), _about(decoder))
 
 
@@ -206,10 +211,11 @@ def _from_disk(path: Path) -> IO[bytes]:
 
 def _check_start(file: IO[bytes]) -> None:
     """Decoders look for sound in anything, and some print what they miss: ask the first bytes before."""
+    file.seek(0)
     start = file.read(12)
     if not isinstance(start, bytes):
         raise InvalidInput("expected a file opened in binary mode, got one of text; open it with 'rb'")
-    file.seek(-len(start), io.SEEK_CUR)
+    file.seek(0)
     mpeg = len(start) > 1 and start[0] == 0xFF and start[1] & 0xE0 == 0xE0
     if not mpeg and not start.startswith(_STARTS):
         known = "WAV, FLAC, OGG, Opus, MP3, AIFF, AU or CAF"
@@ -230,6 +236,21 @@ def _check_promise(decoder: Any) -> None:
             raise InvalidInput(
                 f"the file breaks off: its header promises {promised} bytes of sound, {present} are there"
             )
+
+
+def _check_frames(samples: int, frames: mpeg.Frames | None) -> None:
+    if frames is None:
+        return
+    promised = frames.promised if frames.promised is not None else samples // frames.each
+    tolerance = 4 + promised // 100  # what an encoder puts before and behind, and careless headers
+    if frames.ended and frames.promised is not None and frames.counted < promised - tolerance:
+        raise InvalidInput(
+            f"the file breaks off: its header promises {promised} frames of sound, {frames.counted} are there"
+        )
+    if frames.counted > promised + tolerance:
+        raise InvalidInput(
+            f"expected an MP3 of {promised} frames by its header, got {frames.counted} frames; write it anew, or in another format"
+        )
 
 
 def _check_samples(mono: Any, start: float) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from latentstore.errors import InvalidInput
-from latentstore.media import sounds
+from latentstore.media import mpeg, sounds
 from latentstore.media.sounds import Sound, Window, facts, load, resampled, waveform, windows
 
 LOSSLESS = {  # (format, subtype): how far a sample may be off
@@ -219,6 +219,55 @@ def test_a_recording_that_breaks_off_is_refused(form, share):
         return  # Ogg is a chain of whole pages: one cut late is a shorter recording
     with pytest.raises(InvalidInput, match=r"breaks off|does not open|without a sample"):
         load(whole[: int(len(whole) * share)])
+
+
+RATES_OF_MP3 = [8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000]
+
+
+def mp3(rate=44_100, channels=1, seconds=3.0, **how):
+    """Noise with a tag before it."""
+    file, noise = io.BytesIO(), np.random.default_rng(0).uniform(-0.3, 0.3, (round(seconds * rate), channels))
+    with soundfile.SoundFile(file, "w", rate, channels, format="MP3", subtype="MPEG_LAYER_III", **how) as writer:
+        writer.title = "noise"
+        writer.write(noise)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("rate", RATES_OF_MP3)
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+def test_the_frames_of_an_mp3_are_counted_and_it_is_read_to_its_last_sample(rate, channels, mode):
+    file = mp3(rate, channels, bitrate_mode=mode, compression_level=0.5)
+    found = mpeg.frames(io.BytesIO(file))
+    assert found.counted == found.promised and 0 < found.counted * found.each - 3 * rate < 4 * found.each
+    assert len(load(file).samples) == 3 * rate
+    assert mpeg.frames(io.BytesIO(b"ID3\4\0\0\0\0\1\0" + bytes(128) + file + b"TAG" + bytes(125))) == found
+
+
+def without_header(file: bytes) -> bytes:
+    """From the second frame on; the first holds the header."""
+    start = file.index(b"Xing") - 13
+    second = file.index(file[start : start + 2], start + 4)
+    return file[second:]
+
+
+def test_an_mp3_that_breaks_off_or_holds_more_than_its_header_says_is_refused():
+    whole = mp3(16_000)
+    for share in (0.5, 0.8):
+        with pytest.raises(InvalidInput, match=r"breaks off: its header promises 86 frames of sound, \d\d are there"):
+            facts(whole[: int(len(whole) * share)])
+    with pytest.raises(InvalidInput, match="an MP3 of 86 frames by its header, got 1"):
+        load(whole + without_header(whole))
+    with pytest.raises(InvalidInput, match=r"an MP3 of 4\d frames by its header, got 86"):  # the decoder's guess
+        load(without_header(whole))
+
+
+def test_an_mp3_with_rubbish_in_it_is_decoded_as_far_as_the_decoder_goes():
+    whole = bytearray(mp3(16_000))
+    whole[9_000:9_050] = bytes(50)
+    found = mpeg.frames(io.BytesIO(whole))
+    assert found.counted < found.promised and not found.ended and mpeg.frames(io.BytesIO(b"ID3")) is None
+    assert len(load(bytes(whole)).samples) > 40_000
 
 
 def test_the_windows_before_a_break_are_given():

@@ -17,6 +17,7 @@ READERS = {  # kind → module with `read`
     Kind.TSV: "ingest.readers.tables",
     Kind.JSONL: "ingest.readers.tables",
     Kind.PARQUET: "ingest.readers.tables",
+    Kind.AUDIO: "ingest.readers.sounds",
 }
 
 

@@ -1,7 +1,7 @@
 """The files of a folder, in sorted order, each folder's own before those below it.
 
 Hidden names and links are passed over: a link either leads out of the folder or to what is found anyway. Pipes, sockets and
-devices are never opened. A folder that cannot be listed is a Problem whose source ends with a slash; the rest is found.
+devices are never opened. Stores are passed over. A folder that cannot be listed is a Problem whose source ends with a slash; the rest is found.
 """
 
 from __future__ import annotations
@@ -25,12 +25,20 @@ def walk(root: Path, patterns: Patterns, ignored: dict[str, int]) -> Iterator[Do
         except OSError as cause:
             yield Problem(f"{uri_of(root / below)}/", f"cannot be listed: {cause.strerror or cause}")
             continue
+        if "store.json" in files and _is_store(root / below / "store.json"):
+            continue
         for name in files:
             place = below + name
             if patterns.takes(place) and (kind := chosen(name, place, patterns, ignored)) is not None:
                 yield on_disk(root / place, kind, named=False)
         taken = [f"{below}{name}/" for name in folders if not patterns.leaves_out(below + name)]
         waiting.extend(reversed(taken))
+
+
+def _is_store(mark: Path) -> bool:
+    """A store within a folder, perhaps the very one that the folder goes into, holds nothing to take in."""
+    with mark.open("rb") as file:
+        return b'"latentstore"' in file.read(4096)
 
 
 def chosen(name: str, place: str, patterns: Patterns, ignored: dict[str, int]) -> Kind | None:

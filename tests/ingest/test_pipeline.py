@@ -164,6 +164,11 @@ def test_one_path_in_place_of_a_list_is_refused(place, folder):
         ingest.run(place, str(folder))
 
 
+def test_a_store_inside_its_own_source_is_passed_over(folder):
+    place = folder / "pile.latent"
+    assert [job(place, folder).files, job(place, folder).files] == [2, 0]
+
+
 def test_seen_agrees_with_a_set():
     seen, names = Seen(), [f"id {n % 15_000}" for n in range(30_000)]
     new = [seen.add(name) for name in names]

@@ -80,6 +80,7 @@ class Query:
 
         try:
             with duckdb.connect(self.file, read_only=True) as connection:
+                connection.execute("set enable_progress_bar = false")
                 relation = connection.sql(self.sql)
                 if relation is None:
                     raise Unreadable("the query gives no rows: expected a SELECT")
@@ -116,7 +117,7 @@ def _write(frame: Any, path: Path) -> None:
             schema, batches = _pandas(frame) if _is_pandas(frame) else _stream(frame)
             _write_batches(schema, batches, path)
     except (pyarrow.ArrowException, TypeError, ValueError) as cause:
-        raise Unreadable(f"has a column that Arrow has no type for: {cause}") from cause
+        raise Unreadable(f"cannot be written as Arrow: {cause}") from cause
 
 
 def _stream(frame: Any) -> tuple[pyarrow.Schema, Iterable[pyarrow.RecordBatch]]:
@@ -136,11 +137,22 @@ def _pandas(frame: Any) -> tuple[pyarrow.Schema, Iterable[pyarrow.RecordBatch]]:
     if not all(isinstance(name, str) for name in frame.columns):
         frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
     # From the whole: the first rows of a column may all be missing.
-    schema = pyarrow.Schema.from_pandas(frame, preserve_index=False).remove_metadata()
+    schema = pyarrow.schema([_field(frame.iloc[:, [at]]) for at in range(frame.shape[1])])
     return schema, (
         pyarrow.RecordBatch.from_pandas(frame.iloc[at : at + ROWS], schema, preserve_index=False)
         for at in range(0, len(frame), ROWS)
     )
+
+
+def _field(column: Any) -> pyarrow.Field:
+    import pyarrow
+
+    try:
+        return pyarrow.Schema.from_pandas(column, preserve_index=False).field(0)
+    except (pyarrow.ArrowException, TypeError, ValueError) as cause:
+        raise Unreadable(
+            f"column {column.columns[0]!r} has values that no Arrow type holds together: {cause}"
+        ) from cause
 
 
 def _write_batches(schema: pyarrow.Schema, batches: Iterable[pyarrow.RecordBatch], path: Path) -> None:

@@ -1,9 +1,13 @@
 import os
+import shutil
+import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from ingest.sources import Kind, Patterns, find, survey, uri_of
+from ingest.results import Problem, Unreadable
+from ingest.sources import Document, Kind, Patterns, find, kind_of, roots, survey, uri_of
 from latentstore.errors import InvalidInput, NotFound
 
 
@@ -44,9 +48,95 @@ def test_links_are_not_followed_neither_to_files_nor_to_folders(folder, tmp_path
     assert names(folder) == ["a.txt", "b.md", "sub/c.TXT"]
 
 
-def test_a_pipe_in_a_folder_is_passed_over(folder):
+def test_pipes_and_sockets_in_a_folder_are_passed_over(folder, monkeypatch):
     os.mkfifo(folder / "pipe.txt")
-    assert "pipe.txt" not in names(folder)
+    monkeypatch.chdir(folder)  # the path of a socket must be short
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket.txt")
+        assert names(folder) == ["a.txt", "b.md", "sub/c.TXT"]
+
+
+def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(folder):
+    first = next(iter(find([folder], Patterns())))
+    (folder / "a.txt").unlink()
+    os.mkfifo(folder / "a.txt")
+    with pytest.raises(Unreadable, match="no longer a file"), first.local():
+        pass
+
+
+def test_a_file_that_vanishes_after_it_was_found_is_an_error_of_its_own(folder):
+    first, second, _ = find([folder], Patterns())
+    (folder / "a.txt").unlink()
+    with pytest.raises(FileNotFoundError), first.local():
+        pass
+    with second.local() as path:
+        assert path == folder / "b.md"
+
+
+def test_a_folder_that_vanishes_while_it_is_walked_is_a_problem(folder):
+    found = find([folder], Patterns())
+    next(found)
+    shutil.rmtree(folder / "sub")
+    (folder / "sub").symlink_to(folder / "nosuch")
+    assert [one.source for one in found if isinstance(one, Problem)] == [f"{folder}/sub/"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_a_folder_without_permission_is_a_problem_and_the_rest_is_found(folder):
+    (folder / "sub").chmod(0)
+    found = list(find([folder], Patterns()))
+    (folder / "sub").chmod(0o700)
+    assert [one.uri for one in found if isinstance(one, Document)] == [f"{folder}/a.txt", f"{folder}/b.md"]
+    assert [one for one in found if isinstance(one, Problem)] == [
+        Problem(f"{folder}/sub/", "cannot be listed: Permission denied")
+    ]
+
+
+def test_a_tree_deeper_than_any_path_can_say_is_found_as_far_as_it_goes(tmp_path):
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("deeper", dir_fd=here)
+        below = os.open("deeper", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    (tmp_path / "deeper" / "a.txt").write_text("text")
+    document, problem = find([tmp_path], Patterns())
+    subprocess.run(["rm", "-rf", tmp_path / "deeper"], check=True)
+    assert document.uri == f"{tmp_path}/deeper/a.txt"
+    assert isinstance(problem, Problem) and problem.reason == "cannot be listed: File name too long"
+
+
+def test_names_that_are_no_unicode_are_found_and_opened(tmp_path):
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9 \n.txt")).write_bytes(b"text")
+    (document,) = find([tmp_path], Patterns())
+    assert document.uri == f"{tmp_path}/caf\\xe9 \n.txt"
+    with document.local() as found:
+        assert found.read_bytes() == b"text"
+
+
+@pytest.mark.parametrize("name", ["README", "License", "CHANGELOG"])
+def test_well_known_names_without_an_ending_are_texts(name):
+    assert kind_of(name) is Kind.TEXT
+
+
+def test_a_stamp_differs_when_a_file_is_written_anew(folder):
+    (before,) = find([folder / "a.txt"], Patterns())
+    (folder / "a.txt").write_text("TEXT")
+    os.utime(folder / "a.txt", (before.modified, before.modified))
+    (after,) = find([folder / "a.txt"], Patterns())
+    assert after.size == before.size and after.stamp != before.stamp
+
+
+def test_roots_are_what_uris_begin_with(folder, tmp_path):
+    (tmp_path / "list.txt").write_text("docs\nhttps://user:secret@example.org/a.txt\n")
+    assert roots([folder, folder / "a.txt", "-", f"@{tmp_path}/list.txt", f"file://{folder}"]) == [
+        f"{folder}/",
+        f"{folder}/a.txt",
+        f"{folder}/",
+        "https://example.org/a.txt",
+        f"{folder}/",
+    ]
 
 
 def test_a_file_given_twice_is_found_once(folder):

@@ -27,7 +27,7 @@ class _Entry:
     install: str  # what `pip install` needs to make the target importable
 
 
-_PLACES = (SENTENCE_TRANSFORMERS, TRANSFORMERS)  # whose argument may be a path
+_PLACES = (SENTENCE_TRANSFORMERS, TRANSFORMERS, "onnx")  # whose argument may be a path
 
 _registered: dict[str, _Entry] = {}
 
@@ -141,4 +141,5 @@ register("text", "latentstore.encoders.text:TextEncoder")
 register("hashing", "latentstore.encoders.hashing:HashingEncoder")
 register(SENTENCE_TRANSFORMERS, "latentstore.encoders.sentence_transformers:SentenceTransformersEncoder")
 register(TRANSFORMERS, "latentstore.encoders.transformers:TransformersEncoder")
+register("onnx", "latentstore.encoders.onnx:OnnxEncoder")
 register("audio", "latentstore.encoders.audio:AudioEncoder")

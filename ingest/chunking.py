@@ -2,14 +2,15 @@
 
 Borders from strong to weak: a heading, a blank line, a line, a sentence, a space, a token. A passage is a slice of the
 text: `text[start:end]`, white space at its ends left off. Lengths are counted in the encoder's own tokens.
+What is nested, as source code is, brings its own borders, level by level.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
-from collections.abc import Iterator
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
 
@@ -64,17 +65,34 @@ class Splitter:
         """wanted: tokens a passage, never more than the window; None: half the window, at most LARGEST."""
         return cls(tokens, max(1, min(wanted or min(tokens.window // 2, LARGEST), tokens.window)))
 
-    def split(self, text: str, markdown: bool = False, title: str | None = None) -> Iterator[Span]:
-        """Passages in order, not overlapping, every visible character in one. title: the heading above the text."""
-        if not markdown and _surely_fits(text, self.limit):
+    def fits(self, text: str) -> bool:
+        """Whether a text is one passage, as far as can be told without the tokenizer."""
+        return _surely_fits(text, self.limit)
+
+    def split(
+        self,
+        text: str,
+        headings: Sequence[tuple[int, str]] = (),
+        title: str | None = None,
+        levels: Sequence[Sequence[int]] = (),
+    ) -> Iterator[Span]:
+        """Passages in order, not overlapping, every visible character in one. headings: position and words of each, in
+        order. title: the heading above the text. levels: positions of borders, in order, the strongest level first, each
+        holding those of the levels before it; what stands between two borders of a level stays whole where it fits.
+        """
+        if not headings and not levels and _surely_fits(text, self.limit):
             yield from _stripped(text, 0, len(text), title)
             return
         measure = _Measure(text, [start for start, _ in self.tokens.token_spans(text)])
-        headings = _headings(text) if markdown else []
-        for start, end in _packed(measure, headings, self.limit):
-            title = _title(headings, start, title)
-            for span in _stripped(text, start, end, title):
-                yield from self._fitted(text, span)
+        if levels:
+            parts = _nested(measure, 0, len(text), self.limit, levels)
+        else:
+            parts = _packed(measure, {at for at, _ in headings}, 0, len(text), self.limit)
+        for start, end in parts:
+            for span in _stripped(text, start, end, None):
+                # The words of a border that is a line stand behind white space that is left off.
+                titled = replace(span, title=_title(headings, span.start, title))
+                yield from self._fitted(text, titled)
 
     def _fitted(self, text: str, span: Span) -> Iterator[Span]:
         # A tokenizer may count a slice otherwise than the same stretch inside its text.
@@ -106,11 +124,10 @@ class _Measure:
         return bisect_left(self.starts, end) - bisect_left(self.starts, start)
 
 
-def _packed(measure: _Measure, headings: list[tuple[int, str]], limit: int) -> Iterator[tuple[int, int]]:
+def _packed(measure: _Measure, breaks: set[int], first: int, last: int, limit: int) -> Iterator[tuple[int, int]]:
     """Paragraphs joined while they fit; one that does not fit is taken apart."""
-    breaks = {at for at, _ in headings}
-    begin = end = 0
-    for start, stop in _pieces(measure.text, _PARAGRAPH, 0, len(measure.text), breaks):
+    begin = end = first
+    for start, stop in _pieces(measure.text, _PARAGRAPH, first, last, breaks):
         held = measure.between(begin, end)
         fits = measure.between(begin, stop) <= limit
         stands = held >= limit * _SHORT and not _lone(measure.text, begin, end, breaks)
@@ -123,6 +140,28 @@ def _packed(measure: _Measure, headings: list[tuple[int, str]], limit: int) -> I
         end = stop
     if end > begin:
         yield begin, end
+
+
+def _nested(
+    measure: _Measure, first: int, last: int, limit: int, levels: Sequence[Sequence[int]]
+) -> Iterator[tuple[int, int]]:
+    """What stands between two borders of a level stays whole where it fits, and is taken apart at the next level where not.
+    Short neighbours are joined."""
+    if not levels:
+        yield from _packed(measure, set(), first, last, limit)
+        return
+    inside = levels[0][bisect_right(levels[0], first) : bisect_left(levels[0], last)]
+    begin = first
+    for start, stop in pairwise([first, *inside, last]):
+        stands = measure.between(begin, start) >= limit * _SHORT
+        if start > begin and (stands or measure.between(begin, stop) > limit):
+            yield begin, start
+            begin = start
+        if measure.between(begin, stop) > limit:
+            yield from _nested(measure, begin, stop, limit, levels[1:])
+            begin = stop
+    if last > begin:
+        yield begin, last
 
 
 def _apart(
@@ -189,8 +228,8 @@ def _pieces(text: str, border: re.Pattern[str], start: int, end: int, breaks: se
     yield from pairwise(sorted({start, end, *cuts}))
 
 
-def _headings(text: str) -> list[tuple[int, str]]:
-    """Position and words of each heading line, those inside code fences left out."""
+def markdown_headings(text: str) -> list[tuple[int, str]]:
+    """Position and words of each heading line of a Markdown text, those inside code fences left out."""
     found, fenced, at = [], False, 0
     for line in text.splitlines(keepends=True):
         if line.lstrip().startswith(("```", "~~~")):
@@ -201,7 +240,7 @@ def _headings(text: str) -> list[tuple[int, str]]:
     return found
 
 
-def _title(headings: list[tuple[int, str]], start: int, before: str | None) -> str | None:
+def _title(headings: Sequence[tuple[int, str]], start: int, before: str | None) -> str | None:
     above = bisect_left(headings, start + 1, key=lambda heading: heading[0])
     return headings[above - 1][1] if above else before
 

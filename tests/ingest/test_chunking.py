@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.chunking import Splitter, WordTokens
+from ingest.chunking import Span, Splitter, WordTokens, markdown_headings
 
 
 class Letters:
@@ -15,7 +15,12 @@ class Letters:
 
 
 def passages(text: str, limit: int, markdown: bool = False) -> list[str]:
-    return [text[span.start : span.end] for span in Splitter(WordTokens(), limit).split(text, markdown)]
+    return [text[span.start : span.end] for span in spans(text, limit, markdown)]
+
+
+def spans(text: str, limit: int, markdown: bool = False) -> list[Span]:
+    headings = markdown_headings(text) if markdown else ()
+    return list(Splitter(WordTokens(), limit).split(text, headings))
 
 
 def tokens(text: str) -> int:
@@ -77,19 +82,45 @@ def test_lines_are_kept_together_in_a_list_that_is_cut():
 def test_markdown_headings_begin_passages_and_title_those_that_follow():
     body = "word " * 12
     text = f"# Top\n\n{body}\n\n## Second part ##\n\n{body}\n{body}"
-    spans = list(Splitter(WordTokens(), 20).split(text, markdown=True))
-    assert [span.title for span in spans] == ["Top", "Second part", "Second part"]
-    assert text[spans[1].start :].startswith("## Second part")
+    found = spans(text, 20, markdown=True)
+    assert [span.title for span in found] == ["Top", "Second part", "Second part"]
+    assert text[found[1].start :].startswith("## Second part")
 
 
 def test_a_heading_inside_a_code_fence_is_code():
     text = "# Real\n\n```\n# no heading\n```\n\nwords here"
-    assert {span.title for span in Splitter(WordTokens(), 4).split(text, markdown=True)} == {"Real"}
+    assert {span.title for span in spans(text, 4, markdown=True)} == {"Real"}
 
 
 def test_a_heading_above_little_text_does_not_stand_alone():
     text = "# Title\n\n## Section\n\n" + "word " * 10
     assert len(passages(text, 40, markdown=True)) == 1
+
+
+LEVELS = st.lists(st.sets(st.integers(0, 200)), max_size=3)
+
+
+@given(TEXTS, st.integers(1, 9), LEVELS)
+def test_nested_borders_lose_nothing_and_no_passage_is_too_long(text, limit, levels):
+    nested = [sorted(set().union(*levels[: n + 1])) for n in range(len(levels))]
+    found = [text[s.start : s.end] for s in Splitter(WordTokens(), limit).split(text, levels=nested)]
+    assert "".join("".join(found).split()) == "".join(text.split())
+    assert all(tokens(passage) <= limit and passage == passage.strip() for passage in found)
+
+
+def test_what_stands_between_two_strong_borders_stays_whole_where_it_fits():
+    units = ["a a a a a", "b b b\n\nb b b"]
+    text = "\n\n".join(units)
+    splitter = Splitter(WordTokens(), 9)
+    assert [text[s.start : s.end] for s in splitter.split(text, levels=[[text.index("b")]])] == units
+    assert passages(text, 9) != units
+
+
+def test_what_does_not_fit_is_taken_apart_at_the_next_level():
+    text = "a a a a\n\nb b b\n\nb b\n\nc c c c c"
+    levels = [[text.index("c")], [text.index("b"), text.index("c")]]
+    found = [text[s.start : s.end] for s in Splitter(WordTokens(), 7).split(text, levels=levels)]
+    assert found == ["a a a a", "b b b\n\nb b", "c c c c c"]
 
 
 def test_white_space_alone_is_no_passage():

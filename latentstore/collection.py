@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from latentstore.engine import check, describe, maintenance, origins, parquet, read, verify, write
+from latentstore.engine import attach, check, describe, maintenance, origins, parquet, read, verify, write
 from latentstore.engine.core import Engine
 from latentstore.engine.encoding import Encoders
 from latentstore.engine.indexing import Indexer
@@ -84,6 +84,13 @@ class Collection:
     def get(self, ids: Sequence[str] | str) -> list[Item]:
         """The items in the order asked. Raises ItemNotFound."""
         return read.get(self.engine, check.ids(ids))
+
+    def attachments(self, ids: Sequence[str] | str, name: str) -> list[bytes | None]:
+        """The bytes that each item has attached under that name, None where it has none, in the order asked.
+
+        Raises ItemNotFound, Corrupted where the bytes are no longer those that were stored.
+        """
+        return attach.contents(self.engine, check.ids(ids), check.attachment(name))
 
     def count(self, where: str | None = None) -> int:
         """How many items there are, or pass a filter."""
@@ -176,7 +183,10 @@ class Collection:
         return describe.info(self.engine)
 
     def export_parquet(self, path: str | os.PathLike[str], *, where: str | None = None) -> int:
-        """Write ids, texts, uris, metadata and the vectors of every space (fixed-size lists). Returns the rows written."""
+        """Write ids, texts, uris, metadata and the vectors of every space (fixed-size lists). Returns the rows written.
+
+        Attachments and the ledger of sources stay behind; `Store.backup` copies those too.
+        """
         return parquet.export(self.engine, Path(path), where)
 
     def import_parquet(

@@ -53,8 +53,9 @@ class Item:
     """What is stored: a text, image or audio clip, and where it came from. `id` None lets the store choose one.
 
     image: a path, the bytes of an image file, a PIL image, or an (h, w) or (h, w, 3) uint8 array. audio: a path, the bytes
-    of a sound file, or (samples, rate): (n,) or (n, channels) floats in -1..1 and hertz. Both are encoded and not kept: an
-    item that comes out of a store has text, uri and metadata. `uri` None takes the path that image or audio is.
+    of a sound file, or (samples, rate): (n,) or (n, channels) floats in -1..1 and hertz. Both are encoded and not kept; `uri`
+    None takes the path that image or audio is. attachments: bytes by name, kept as they are, the same bytes only once.
+    An item that comes out of a store has text, uri and metadata; `Collection.attachments` gives the rest.
     attachments: bytes by name, kept with the item: a thumbnail, or the content itself.
     """
 

@@ -130,6 +130,7 @@ def _copy_files(engine: Engine, snapshot: Snapshot, target: Path) -> None:
     records = snapshot.records
     _copy_start(records.files.bodies, target, records.size)
     _copy_start(records.files.starts, target, records.rows * 8)
+    _copy_start(snapshot.shelf.files.path, target, snapshot.shelf.size)
     stored = engine.catalog.state().indexes
     for name, view in snapshot.spaces.items():
         folder = target / "spaces" / name

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from latentstore.engine import attach
 from latentstore.engine.read import Question
 from latentstore.engine.snapshot import Snapshot
 from latentstore.engine.write import Beside, Incoming
@@ -37,6 +38,7 @@ class Batch:
     vectors: Any
     images: list[Any] | None = None
     audios: list[Any] | None = None
+    attachments: list[Mapping[str, bytes]] | None = None
 
     @property
     def n(self) -> int:
@@ -58,7 +60,8 @@ class Batch:
         return at, [firsts[position] for position in at]
 
     def incoming(self, vectors: Mapping[str, tuple[Int64, Float32]]) -> Incoming:
-        return Incoming(self.ids, self.texts, self.uris, self.metadata, vectors)
+        attached = attach.of_items(self.attachments) if self.attachments else attach.NOTHING
+        return Incoming(self.ids, self.texts, self.uris, self.metadata, vectors, attached)
 
 
 def batch(
@@ -81,6 +84,7 @@ def batch(
         vectors,
         fields.images,
         fields.audios,
+        fields.attachments,
     )
 
 
@@ -94,6 +98,7 @@ class _Fields:
     metadata: list[dict[str, Any]] | None = None
     images: list[Any] | None = None
     audios: list[Any] | None = None
+    attachments: list[Mapping[str, bytes]] | None = None
 
 
 def _fields(items: Any) -> _Fields:
@@ -114,7 +119,33 @@ def _fields(items: Any) -> _Fields:
         [dict(item.metadata or {}) for item in listed] if any(item.metadata for item in listed) else None,
         [item.image for item in listed] if any(item.image is not None for item in listed) else None,
         [item.audio for item in listed] if any(item.audio is not None for item in listed) else None,
+        [_attachments(at, item) for at, item in enumerate(listed)]
+        if any(item.attachments for item in listed)
+        else None,
     )
+
+
+def _attachments(at: int, item: Item) -> Mapping[str, bytes]:
+    if not isinstance(item.attachments, Mapping):
+        raise InvalidInput(f"attachments of item {at} is a dict of name → bytes, got {type(item.attachments).__name__}")
+    return {
+        attachment(name): _content(content, f"attachment {name!r} of item {at}")
+        for name, content in item.attachments.items()
+    }
+
+
+def attachment(name: Any) -> str:
+    """The name of an attachment."""
+    checked = _check_text(name, f"name of attachment {shown(name)}")
+    if not checked or "\0" in checked or len(checked.encode()) > MAX_ID:
+        raise InvalidInput(f"the name of an attachment has 1 to {MAX_ID} bytes and no NUL, got {shown(name)}")
+    return checked
+
+
+def _content(content: Any, what: str) -> bytes:
+    if not isinstance(content, bytes | bytearray | memoryview):
+        raise InvalidInput(f"{what} is a {type(content).__name__}, expected bytes")
+    return bytes(content)
 
 
 def _are_utf8(values: list[Any]) -> bool:

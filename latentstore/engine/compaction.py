@@ -43,7 +43,7 @@ def compact(
             return
         files = SlotFiles(engine.space_folder(name), before.row.generation + 1, before.row.dim)
         with (
-            _dropped_unless_named([path for path, _ in files.widths()]),
+            dropped_unless_named([path for path, _ in files.widths()]),
             contextlib.closing(SlotWriter(files)) as writer,
         ):
             slots = before.all_live()
@@ -110,7 +110,7 @@ def compact_records(engine: Engine) -> None:
     with engine.upkeep, engine.writing() as snapshot:
         old = snapshot.records
         files = RecordFiles(engine.folder, old.files.generation + 1)
-        with _dropped_unless_named([files.bodies, files.starts]):
+        with dropped_unless_named([files.bodies, files.starts]):
             size, starts = _copy_records(snapshot, engine.catalog.live_rows(), files)
             with engine.catalog.transaction() as tx:
                 tx.drop_moves()
@@ -123,7 +123,7 @@ def compact_records(engine: Engine) -> None:
 
 
 @contextlib.contextmanager
-def _dropped_unless_named(paths: list[Path]) -> Iterator[None]:
+def dropped_unless_named(paths: list[Path]) -> Iterator[None]:
     """Begin without the files of an earlier attempt, and leave none of an attempt that failed: a repair would trust them."""
     for path in paths:
         path.unlink(missing_ok=True)

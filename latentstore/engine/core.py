@@ -12,6 +12,7 @@ from latentstore.engine.cache import FilterCache
 from latentstore.engine.snapshot import Snapshot, SpaceView
 from latentstore.errors import ReadOnlyStore, SpaceNotFound, StorageFailure, StoreClosed
 from latentstore.index.base import VectorIndex
+from latentstore.storage.attachments import AttachmentFile, AttachmentWriter
 from latentstore.storage.catalog import Catalog
 from latentstore.storage.mark import Mark, MarkWriter
 from latentstore.storage.records import RecordFiles, RecordWriter
@@ -39,9 +40,11 @@ class Engine:
         self._snapshot: Snapshot | None = None
         self._slot_writers: dict[str, SlotWriter] = {}
         self._record_writer: RecordWriter | None = None
+        self._attachment_writer: AttachmentWriter | None = None
         self._mark = MarkWriter(folder)
         self.last_batch: dict[str, tuple[int, int]] = {}  # space → first slot and length of its last batch
         self.saved: dict[str, int] = {}  # space → slots that its index file covers
+        self.detached = 0  # items deleted or replaced since the file of attachments was last looked over
 
     @property
     def read_only(self) -> bool:
@@ -120,6 +123,18 @@ class Engine:
             self._record_writer = RecordWriter(files)
         return self._record_writer
 
+    @property
+    def writes_attachments(self) -> bool:
+        """Whether any were written since the collection was opened."""
+        return self._attachment_writer is not None
+
+    def attachment_writer(self, files: AttachmentFile) -> AttachmentWriter:
+        if self._attachment_writer is None or self._attachment_writer.files != files:
+            if self._attachment_writer is not None:
+                self._attachment_writer.close()
+            self._attachment_writer = AttachmentWriter(files)
+        return self._attachment_writer
+
     def abandon(self) -> None:
         """In a forked child: be closed, and leave the files to the process that opened them."""
         self._snapshot = None
@@ -136,8 +151,9 @@ class Engine:
                 self._published.notify_all()
             for writer in self._slot_writers.values():
                 writer.close()
-            if self._record_writer is not None:
-                self._record_writer.close()
+            for open_file in (self._record_writer, self._attachment_writer):
+                if open_file is not None:
+                    open_file.close()
             self._mark.close()
             if not self.read_only:
                 # What does not get into the file now stays in the log beside it.

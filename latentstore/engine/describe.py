@@ -9,6 +9,7 @@ from latentstore.engine.core import Engine
 from latentstore.engine.indexing import lags
 from latentstore.engine.recovery import index_path
 from latentstore.engine.snapshot import SpaceView
+from latentstore.storage import blobs
 
 
 def info(engine: Engine) -> dict[str, Any]:
@@ -17,6 +18,8 @@ def info(engine: Engine) -> dict[str, Any]:
         "collection": engine.folder.name,
         "items": snapshot.items,
         "commits": snapshot.seq,
+        "sources": engine.catalog.count_sources(),
+        "attachments": blobs.totals(engine.catalog)._asdict(),
         "columns": {column.name: str(column.type) for column in snapshot.columns},
         "bytes": _bytes(engine.folder),
         "spaces": [space_info(engine, view) for view in snapshot.spaces.values()],

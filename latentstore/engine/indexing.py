@@ -19,6 +19,7 @@ from latentstore.errors import StorageFailure, StoreClosed
 from latentstore.fileio import refused, storage_errors, sync_file, sync_folder
 from latentstore.index import base
 from latentstore.index.base import Stopped, VectorIndex
+from latentstore.storage import blobs
 from latentstore.storage.catalog import IndexRow
 from latentstore.storage.transaction import Transaction
 
@@ -27,6 +28,7 @@ log = logging.getLogger("latentstore")
 # An uncovered tail this long takes about as long to search as the index itself.
 _TAIL = 4096
 _COMPACT_AT = 0.5  # share of dead slots that makes a rewrite worth its cost
+_LOOK_OVER_AT = 64  # one item in so many deleted makes it worth while to count what attachments are left
 _SAVE_AT = 1.25  # growth since the last save; saving each small growth would rewrite the file again and again
 
 
@@ -66,6 +68,18 @@ class Indexer:
             while lags(self._engine, self._engine.snapshot.spaces[name]):
                 follow(self._engine, name, self._stop, save=False)
                 save_if_due(self._engine, name)
+        self._look_over_attachments()
+
+    def _look_over_attachments(self) -> None:
+        from latentstore.engine.shelf import compact_attachments
+
+        engine = self._engine
+        if engine.detached * _LOOK_OVER_AT <= engine.snapshot.items:
+            return
+        engine.detached = 0
+        found = blobs.totals(engine.catalog)
+        if found.dead > _COMPACT_AT * (found.bytes + found.dead):
+            compact_attachments(engine)
 
     def stop(self) -> None:
         """Leave unfinished work; it is derived, and begins again when the store is next opened."""

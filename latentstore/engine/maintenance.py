@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from latentstore.engine import compaction, indexing
+from latentstore.engine import compaction, indexing, shelf
 from latentstore.engine.core import Engine
 from latentstore.errors import ReadOnlyStore
 
@@ -27,6 +27,7 @@ def optimize(engine: Engine, progress: Progress | None = None) -> None:
     if wasteful:
         tell("compacting records", 0.0)
         compaction.compact_records(engine)
+    shelf.compact_attachments(engine)
     engine.catalog.checkpoint()
     tell("done", 1.0)
 

@@ -14,11 +14,12 @@ import numpy as np
 
 from latentstore.engine import bits, outline
 from latentstore.engine.core import CATALOG, Engine
-from latentstore.engine.snapshot import Snapshot, SpaceView
+from latentstore.engine.snapshot import Shelf, Snapshot, SpaceView
 from latentstore.errors import Corrupted, StorageFailure
 from latentstore.fileio import storage_errors, sync_together
 from latentstore.index.base import Unusable, VectorIndex
 from latentstore.index.base import load as load_index
+from latentstore.storage.attachments import AttachmentFile
 from latentstore.storage.catalog import Catalog, SpaceRow, State
 from latentstore.storage.mark import read_mark
 from latentstore.storage.records import Record, RecordFiles, RecordView, RecordWriter, decode, encode, end_mark
@@ -75,7 +76,15 @@ def load_snapshot(engine: Engine, before: Snapshot | None) -> Snapshot:
         batches = engine.catalog.batches(space.name) if not engine.read_only else []
         engine.last_batch[space.name] = (batches[-1].first, batches[-1].slots) if batches else (0, 0)
     records = _open_records(engine, state)
-    return Snapshot(state.seq, state.next_row, state.items, state.columns, records, spaces)
+    return Snapshot(state.seq, state.next_row, state.items, state.columns, records, spaces, _open_shelf(engine, state))
+
+
+def _open_shelf(engine: Engine, state: State) -> Shelf:
+    """A file that lost attachments keeps nobody from the items: it is told when one is asked for, and by verify."""
+    files = AttachmentFile(engine.folder, state.attachments_generation)
+    if not engine.read_only:
+        files.cut(state.attachments_bytes)
+    return Shelf(files, state.attachments_bytes)
 
 
 def _live_rows(engine: Engine, state: State) -> Bool | None:
@@ -221,13 +230,14 @@ def sweep(engine: Engine) -> None:
     named = {
         RecordFiles(engine.folder, state.records_generation).bodies,
         RecordFiles(engine.folder, state.records_generation).starts,
+        AttachmentFile(engine.folder, state.attachments_generation).path,
     }
     for space in state.spaces:
         files = SlotFiles(engine.space_folder(space.name), space.generation, space.dim or 1)
         named |= {path for path, _ in files.widths()}
         if space.name in state.indexes:
             named.add(index_path(engine, space.name, state.indexes[space.name].seq))
-    pattern = re.compile(r"(vectors|rows|sums|records|index)-\d+\.(f32|i64|u64|bin|at|faiss)(\.tmp)?")
+    pattern = re.compile(r"(vectors|rows|sums|records|attachments|index)-\d+\.(f32|i64|u64|bin|at|faiss)(\.tmp)?")
     for path in [*engine.folder.glob("*"), *engine.folder.glob("spaces/*/*")]:
         if pattern.fullmatch(path.name) and path not in named:
             with contextlib.suppress(OSError):

@@ -15,9 +15,11 @@ from latentstore.engine.core import CATALOG, Engine
 from latentstore.engine.mend import knows, mend_space
 from latentstore.engine.recovery import open_engine, own_records, rebuild_records, refuse_lost_commits, sweep
 from latentstore.engine.salvage import rebuild_catalog
+from latentstore.engine.shelf import mend_attachments
 from latentstore.engine.verify import intact, ledger_uris, unfound, verify
 from latentstore.errors import Corrupted, NotAStore, StorageFailure, StoreNotFound
 from latentstore.fileio import StoreLock, storage_errors
+from latentstore.storage import blobs
 from latentstore.storage.catalog import Catalog, State
 from latentstore.storage.mark import MARK, mark_damaged
 from latentstore.storage.records import RecordFiles, scan
@@ -110,6 +112,9 @@ def _damage_of_catalog(folder: Path) -> str | None:
             return f"{catalog.path} does not hold the {state.items} items that it counts"
         if unfound(ledger_uris(catalog), catalog.sources_of):
             return f"{catalog.path} does not find its own sources"
+        digests = [blob.digest for blob in blobs.listed(catalog)]
+        if unfound(digests, lambda part: blobs.held(catalog, part)) or not _refs_read(catalog, set(digests)):
+            return f"{catalog.path} does not find what it says is attached"
         for space in state.spaces:
             catalog.batches(space.name)
         if _is_foreign(folder, catalog, state):
@@ -119,6 +124,11 @@ def _damage_of_catalog(folder: Path) -> str | None:
     finally:
         catalog.close()
     return None
+
+
+def _refs_read(catalog: Catalog, digests: set[bytes]) -> bool:
+    """Whether every attachment of an item has its content."""
+    return all(ref.digest in digests for part in blobs.refs(catalog) for ref in part)
 
 
 def _is_foreign(folder: Path, catalog: Catalog, state: State) -> bool:
@@ -136,6 +146,7 @@ def _mend_spaces(folder: Path, report: Report) -> None:
         for space in catalog.state().spaces:
             mend_space(folder, catalog, space, report)
             _drop_bad_index(folder, catalog, space.name, report)
+        mend_attachments(folder, catalog, report)
         if report.mended:
             # Deleted items would come back from the records, were the catalog lost later.
             rebuild_records(Engine(folder, catalog, memory_budget=0), catalog.state())

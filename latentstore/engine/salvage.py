@@ -1,7 +1,8 @@
 """A catalog rebuilt from the records: they hold every item, each vouched for by its checksum, in the order of the commits.
 
 1. The new catalog is made beside the damaged one: items from the records, spaces from the outline, vectors from their
-   files, which go to new generations, the ledger from the damaged one where it can still be trusted.
+   files, which go to new generations, attachments from theirs, the ledger from the damaged one where it
+   can still be trusted.
    Crash: leftovers that the next repair or open removes.
 2. The damaged catalog moves to `damaged-<n>/`. Crash: a collection without a catalog; it does not open, repair does.
 3. The new one takes its name.
@@ -21,6 +22,7 @@ from latentstore.engine.core import CATALOG, Engine
 from latentstore.engine.mend import mend_space
 from latentstore.engine.outline import Outline
 from latentstore.engine.recovery import rebuild_records, refuse_lost_commits
+from latentstore.engine.shelf import from_log, mend_attachments
 from latentstore.errors import Corrupted, StorageFailure
 from latentstore.fileio import read_sealed, storage_errors, sync_folder
 from latentstore.storage.catalog import Catalog, SpaceRow
@@ -46,6 +48,8 @@ def rebuild_catalog(folder: Path, report: Report) -> None:
         _keep_ledger(folder, catalog, generation, entries, report)
         for space in catalog.state().spaces:
             mend_space(folder, catalog, space, report, trusted=False)
+        from_log(folder, catalog, report)
+        mend_attachments(folder, catalog, report)
         rebuild_records(Engine(folder, catalog, memory_budget=0), catalog.state())
         catalog.checkpoint()
     finally:

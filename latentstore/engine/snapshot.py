@@ -9,6 +9,7 @@ from typing import Any
 from latentstore.engine import bits
 from latentstore.engine.planner import SearchView
 from latentstore.index.base import VectorIndex
+from latentstore.storage.attachments import AttachmentFile
 from latentstore.storage.catalog import SpaceRow
 from latentstore.storage.columns import Column
 from latentstore.storage.kinds import Kind
@@ -48,6 +49,14 @@ class SpaceView:
 
 
 @dataclass(frozen=True)
+class Shelf:
+    """The committed part of the file of attachments."""
+
+    files: AttachmentFile
+    size: int
+
+
+@dataclass(frozen=True)
 class Snapshot:
     seq: int
     next_row: int
@@ -55,6 +64,7 @@ class Snapshot:
     columns: tuple[Column, ...]
     records: RecordView
     spaces: dict[str, SpaceView]
+    shelf: Shelf
 
     @cached_property
     def names(self) -> list[str]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from latentstore.engine import outline
 from latentstore.engine.core import Engine
 from latentstore.engine.recovery import index_path
+from latentstore.engine.shelf import examined
 from latentstore.engine.snapshot import Snapshot, SpaceView
 from latentstore.errors import Corrupted, LatentstoreError
 from latentstore.index import base
+from latentstore.storage import blobs
 from latentstore.storage.catalog import Catalog, IndexRow
 from latentstore.storage.mark import MARK, mark_damaged
 from latentstore.storage.records import encode, unreadable
@@ -23,6 +26,7 @@ _STEP = 8192  # slots read at a time
 _LOOKUPS = 2048  # ids looked up one by one: enough to touch each block of the index on ids
 _TOGETHER = 16  # of them in one query; DuckDB answers longer ones without its index
 _SHOWN = 5  # of each kind of problem, the first few are named
+Name = TypeVar("Name", str, bytes)
 
 
 def verify(engine: Engine) -> Report:
@@ -37,6 +41,7 @@ def verify(engine: Engine) -> Report:
             return report
         for name, view in snapshot.spaces.items():
             _check_space(engine, name, view, live, report)
+        _check_attachments(engine, snapshot, report)
         _check_means_of_repair(engine, snapshot, report)
     return report
 
@@ -79,7 +84,7 @@ def ledger_uris(catalog: Catalog) -> list[str]:
     return [line.uri for lines in catalog.sources() for line in lines]
 
 
-def unfound(names: list[str], look: Callable[[list[str]], Container[str]]) -> list[str]:
+def unfound(names: list[Name], look: Callable[[list[Name]], Container[Name]]) -> list[Name]:
     """Those of the names that the catalog's index does not find; of many, a few thousand are tried. Raises Corrupted."""
     step = max(1, len(names) // _LOOKUPS)
     asked = sorted(names)[::step] + names[-1:]
@@ -116,6 +121,18 @@ def _check_space(engine: Engine, name: str, view: SpaceView, live: Int64, report
     if view.vectors.n > 1 and not bool((np.diff(view.vectors.rows) > 0).all()):
         problems.append(f"space {name!r}: rows do not ascend with slots")
     _check_index(engine, name, view, report)
+
+
+def _check_attachments(engine: Engine, snapshot: Snapshot, report: Report) -> None:
+    shelf = snapshot.shelf
+    report.checked["attachments"] = blobs.totals(engine.catalog).attachments
+    damage = examined(engine.catalog, shelf.files, shelf.size)
+    if damage.contents:
+        report.problems.append(
+            f"{len(damage.contents)} attachments differ from their checksums; repair names the items that lose one"
+        )
+    if damage.gap:
+        report.problems.append(f"{damage.gap} bytes of {shelf.files.path.name} are no entry; repair writes it anew")
 
 
 def damaged_slots(vectors: VectorView) -> Int64:

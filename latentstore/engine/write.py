@@ -1,6 +1,6 @@
 """The way of a write, and what a crash after each step leaves.
 
-1. Vectors and records are appended past the committed lengths and made durable.
+1. Vectors, records and attachments are appended past the committed lengths and made durable.
    Crash: bytes past the committed lengths; the next open cuts them off.
 2. One catalog transaction inserts the items, their metadata, the ledger's lines, the new lengths and the batch's checksum.
    This is the commit.
@@ -16,10 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from latentstore.engine import bits, outline
+from latentstore.engine import attach, bits, outline
+from latentstore.engine.attach import NOTHING as NOTHING_ATTACHED
+from latentstore.engine.attach import Attached, Shelved
 from latentstore.engine.core import Engine
 from latentstore.engine.recovery import load_snapshot
-from latentstore.engine.snapshot import Snapshot, SpaceView
+from latentstore.engine.snapshot import Shelf, Snapshot, SpaceView
 from latentstore.errors import DimensionMismatch, DuplicateId, ItemNotFound, StorageFailure
 from latentstore.fileio import sync_together
 from latentstore.storage.columns import Batch, Column, fold, normalise
@@ -38,6 +40,7 @@ class Incoming:
     uris: list[str | None]
     metadata: Any
     vectors: Mapping[str, tuple[Int64, Float32]]
+    attached: Attached = NOTHING_ATTACHED
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,8 @@ def _store(
         name: _append(engine, snapshot, name, row_of[at], vectors) for name, (at, vectors) in batch.vectors.items()
     }
     size = _append_records(engine, snapshot, int(rows[0]), records, dead)
-    _sync(engine, snapshot, appended.values())
+    shelved = attach.append(engine, snapshot, batch.attached, row_of)
+    _sync(engine, snapshot, appended.values(), shelved)
     _outline(engine, snapshot, metadata.columns, appended)
 
     def commit(tx: Transaction) -> None:
@@ -114,6 +118,7 @@ def _store(
         if dead.size:
             tx.delete(dead)
         tx.insert(rows, ids, texts, uris, metadata)
+        shelved.commit(tx)
         for name, part in appended.items():
             _commit_slots(engine, tx, snapshot.spaces[name], name, part)
         beside.note(tx)
@@ -121,7 +126,17 @@ def _store(
 
     _commit(engine, commit)
     items = snapshot.items + len(ids) - len(dead)
-    _publish(engine, snapshot, metadata.columns, items, size, appended=appended, dead=dead, next_row=int(rows[-1]) + 1)
+    _publish(
+        engine,
+        snapshot,
+        metadata.columns,
+        items,
+        size,
+        appended=appended,
+        dead=dead,
+        next_row=int(rows[-1]) + 1,
+        shelf=shelved.shelf,
+    )
 
 
 def update(engine: Engine, ids: Sequence[str], metadata: Any) -> int:
@@ -215,10 +230,14 @@ def _append_records(engine: Engine, snapshot: Snapshot, first_row: int, records:
     return snapshot.records.size + sum(map(len, written))
 
 
-def _sync(engine: Engine, snapshot: Snapshot, appended: Iterable[_Appended] = ()) -> None:
+def _sync(
+    engine: Engine, snapshot: Snapshot, appended: Iterable[_Appended] = (), shelved: Shelved | None = None
+) -> None:
     """The end of step 1: what was written to all files is made durable together."""
-    vectors = [handle for part in appended for handle in engine.slot_writer(part.files).handles]
-    sync_together(engine.record_writer(snapshot.records.files).handles + vectors)
+    others = [handle for part in appended for handle in engine.slot_writer(part.files).handles]
+    if shelved is not None and shelved.refs:
+        others += engine.attachment_writer(shelved.shelf.files).handles
+    sync_together(engine.record_writer(snapshot.records.files).handles + others)
 
 
 def _outline(
@@ -263,6 +282,7 @@ def _publish(
     dead: Int64 | None = None,
     next_row: int | None = None,
     moves: dict[int, int] | None = None,
+    shelf: Shelf | None = None,
 ) -> None:
     """Step 3: the same snapshot with what this commit changed."""
     next_row = before.next_row if next_row is None else next_row
@@ -272,7 +292,10 @@ def _publish(
         merged = length and start + length == part.first and length + len(part.sums) <= MERGE_BELOW
         engine.last_batch[name] = (start, length + len(part.sums)) if merged else (part.first, len(part.sums))
     records = RecordView(before.records.files, size, next_row, before.records.moves if moves is None else moves)
-    engine.publish(Snapshot(before.seq + 1, next_row, items, columns, records, spaces))
+    shelf = shelf or before.shelf
+    if dead is not None and shelf.size:
+        engine.detached += len(dead)
+    engine.publish(Snapshot(before.seq + 1, next_row, items, columns, records, spaces, shelf))
     engine.on_commit.set()
 
 

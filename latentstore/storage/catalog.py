@@ -74,12 +74,17 @@ class State(NamedTuple):
     next_row: int
     records_generation: int
     records_bytes: int
+    attachments_generation: int
+    attachments_bytes: int
     index_seq: int
     items: int
     columns: tuple[Column, ...]
     spaces: tuple[SpaceRow, ...]
     indexes: dict[str, IndexRow]
     moves: dict[int, int]
+
+
+_NUMBERS = State._fields[: State._fields.index("items")]  # the columns of the table `state`, but for its version
 
 
 class Catalog:
@@ -205,7 +210,7 @@ class Catalog:
 
     def state(self) -> State:
         with self.reading() as cursor:
-            numbers = _one(cursor, "select seq, next_row, records_generation, records_bytes, index_seq from state")
+            numbers = _one(cursor, f"select {', '.join(_NUMBERS)} from state")
             items = _one(cursor, "select count(*) from items")[0]
             columns = cursor.execute("select name, type from columns order by position").fetchall()
             spaces = cursor.execute(
@@ -213,13 +218,8 @@ class Catalog:
             ).fetchall()
             indexes = cursor.execute("select space, seq, generation, bytes, checksum, settings from indexes").fetchall()
             moves = cursor.execute("select row, start from moves").fetchall()
-        seq, next_row, generation, size, index_seq = numbers
         return State(
-            seq=seq,
-            next_row=next_row,
-            records_generation=generation,
-            records_bytes=size,
-            index_seq=index_seq,
+            **dict(zip(_NUMBERS, numbers, strict=True)),
             items=items,
             columns=tuple(Column(name, ColumnType.parse(kind)) for name, kind in columns),
             spaces=tuple(SpaceRow(*space)._replace(metric=Metric(space[3])) for space in spaces),
@@ -243,7 +243,7 @@ class Catalog:
         """The commit seen, and the row of each id that is there."""
         with self.reading() as cursor:
             seq = _one(cursor, "select seq from state")[0]
-            found = _among(cursor, "select id, row from items where id in", ids)
+            found = among(cursor, "select id, row from items where id in", ids)
         return int(seq), dict(found)
 
     def rows_where(self, expression: str, columns: Sequence[Column]) -> tuple[int, Int64]:
@@ -281,8 +281,12 @@ class Catalog:
         """The ledger's line of each uri that has one."""
         wanted = f"select {', '.join(SOURCE_FIELDS)} from sources where uri in"
         with self.reading() as cursor:
-            found = _among(cursor, wanted, uris)
+            found = among(cursor, wanted, uris)
         return {line[0]: Source(*line) for line in found}
+
+    def count_sources(self) -> int:
+        with self.reading() as cursor:
+            return int(_one(cursor, "select count(*) from sources")[0])
 
     def sources(self) -> Generator[list[Source], None, None]:
         """The ledger, 10,000 lines at a time."""
@@ -303,11 +307,12 @@ def _rows(found: Any) -> Int64:
     return rows if rows.size < 2 or bool((rows[1:] > rows[:-1]).all()) else np.sort(rows)
 
 
-def _among(cursor: duckdb.DuckDBPyConnection, wanted: str, names: Sequence[str]) -> list[tuple[Any, ...]]:
-    """A query that ends with `in`, for these names. DuckDB looks few of them up in its index."""
-    if len(names) > 32:
-        return cursor.execute(f"{wanted} (select unnest($names))", {"names": list(names)}).fetchall()
-    return cursor.execute(f"{wanted} ({', '.join('?' * len(names))})", list(names)).fetchall() if names else []
+def among(cursor: duckdb.DuckDBPyConnection, wanted: str, values: Sequence[Any], *before: Any) -> list[tuple[Any, ...]]:
+    """A query that ends with `in`, for these values; before: of the parameters that it has. DuckDB looks few up in its index."""
+    if len(values) > 32:
+        return cursor.execute(f"{wanted} (select unnest(?))", [*before, list(values)]).fetchall()
+    marks = ", ".join("?" * len(values))
+    return cursor.execute(f"{wanted} ({marks})", [*before, *values]).fetchall() if values else []
 
 
 def _one(cursor: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:

@@ -10,8 +10,9 @@ from latentstore.errors import Corrupted, FormatTooNew, ReadOnlyStore
 STEPS: tuple[tuple[str, ...], ...] = (
     (
         "create table state (version bigint, seq bigint, next_row bigint, "
-        "records_generation bigint, records_bytes bigint, index_seq bigint)",
-        "insert into state values (0, 0, 0, 0, 0, 0)",
+        "records_generation bigint, records_bytes bigint, attachments_generation bigint, attachments_bytes bigint, "
+        "index_seq bigint)",
+        "insert into state values (0, 0, 0, 0, 0, 0, 0, 0)",
         "create table columns (position bigint, name varchar, type varchar)",
         "create table spaces (position bigint, name varchar, encoder varchar, fingerprint varchar, "
         "metric varchar, dim bigint, generation bigint, slots bigint, index_kind varchar)",
@@ -22,6 +23,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "create table items (row bigint not null, id varchar primary key, text varchar, uri varchar)",
         "create table sources (uri varchar primary key, size bigint, modified double, stamp varchar, digest varchar, "
         "reading varchar, items bigint not null, error varchar)",
+        "create table blobs (digest blob primary key, start bigint not null, length bigint not null)",
+        "create table attachments (row bigint not null, name varchar not null, digest blob not null)",
     ),
 )
 VERSION = len(STEPS)

@@ -52,7 +52,7 @@ class Transaction:
         table = pa.table({name: pa.array(values, type=kind) for name, values, kind in head})
         for column in metadata.arrow().itercolumns() if metadata.columns else ():
             table = table.append_column(metadata.columns[table.num_columns - len(head)].name, column)
-        self._with_table(table, "insert into items by name select * from batch")
+        self.with_table(table, "insert into items by name select * from batch")
 
     def update(self, rows: Int64, names: Sequence[str], metadata: Batch) -> None:
         """Set the named metadata columns of the given rows."""
@@ -60,14 +60,15 @@ class Transaction:
 
         table = metadata.arrow().select(list(names)).add_column(0, "row", pa.array(rows))
         settings = ", ".join(f"{quoted(name)} = batch.{quoted(name)}" for name in names)
-        self._with_table(table, f"update items set {settings} from batch where items.row = batch.row")
+        self.with_table(table, f"update items set {settings} from batch where items.row = batch.row")
 
     def delete(self, rows: Int64) -> None:
+        """Items, and what they had attached."""
         import pyarrow as pa
 
-        self._with_table(
-            pa.table({"row": pa.array(rows)}), "delete from items where row in (select batch.row from batch)"
-        )
+        table = pa.table({"row": pa.array(rows)})
+        for name in ("items", "attachments"):
+            self.with_table(table, f"delete from {name} where row in (select batch.row from batch)")
 
     def put_sources(self, sources: Sequence[Source]) -> None:
         """Write lines of the ledger, each in place of the one that its uri had."""
@@ -79,7 +80,7 @@ class Transaction:
             for name in SOURCE_FIELDS
         }
         settings = ", ".join(f"{name} = excluded.{name}" for name in SOURCE_FIELDS[1:])
-        self._with_table(
+        self.with_table(
             pa.table(columns),
             f"insert into sources by name select * from batch on conflict (uri) do update set {settings}",
         )
@@ -88,12 +89,13 @@ class Transaction:
         """Remove lines of the ledger; unknown ones are passed over."""
         import pyarrow as pa
 
-        self._with_table(
+        self.with_table(
             pa.table({"uri": pa.array(list(uris), pa.string())}),
             "delete from sources where uri in (select batch.uri from batch)",
         )
 
-    def _with_table(self, table: Any, statement: str) -> None:
+    def with_table(self, table: Any, statement: str) -> None:
+        """Run a statement that reads an Arrow table as `batch`."""
         self._cursor.register("batch", table)
         try:
             self._cursor.execute(statement)
@@ -133,8 +135,8 @@ class Transaction:
         table = pa.table(
             {"row": pa.array(list(moves), pa.int64()), "start": pa.array(list(moves.values()), pa.int64())}
         )
-        self._with_table(table, "delete from moves where row in (select batch.row from batch)")
-        self._with_table(table, "insert into moves select * from batch")
+        self.with_table(table, "delete from moves where row in (select batch.row from batch)")
+        self.with_table(table, "insert into moves select * from batch")
 
     def drop_moves(self) -> None:
         self._cursor.execute("delete from moves")

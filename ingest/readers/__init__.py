@@ -15,8 +15,11 @@ READERS = {  # kind → module with `read`
     Kind.MARKDOWN: "ingest.readers.text",
     Kind.CSV: "ingest.readers.tables",
     Kind.TSV: "ingest.readers.tables",
+    Kind.JSON: "ingest.readers.tables",
     Kind.JSONL: "ingest.readers.tables",
     Kind.PARQUET: "ingest.readers.tables",
+    Kind.ARROW: "ingest.readers.tables",
+    Kind.IMAGE: "ingest.readers.images",
     Kind.AUDIO: "ingest.readers.sounds",
 }
 

@@ -295,7 +295,7 @@ def _camera(exif: Image.Exif) -> str | None:
 
 
 def _text(value: Any) -> str:
-    return value.strip("\0 \t\r\n") if isinstance(value, str) else ""
+    return value.partition("\0")[0].strip() if isinstance(value, str) else ""
 
 
 def _place(exif: Image.Exif) -> dict[str, float]:

@@ -19,6 +19,7 @@ LatentstoreError
 ├── Corrupted                   the bytes on disk are not the bytes that were written
 ├── StorageFailure              the disk is full, or refuses
 ├── EncoderMissing              the encoder, or a package it needs, is not installed
+├── EncoderFailed               the encoder is there and gave no vectors
 └── EncoderMismatch             vectors of one encoder offered to the space of another
 """
 
@@ -111,6 +112,10 @@ class StorageFailure(LatentstoreError):
 
 class EncoderMissing(LatentstoreError):
     """The encoder, or a package or file that it needs, is not installed."""
+
+
+class EncoderFailed(LatentstoreError):
+    """The encoder is there and gave no vectors: its server did not answer, or with something else. Nothing was stored."""
 
 
 class EncoderMismatch(LatentstoreError):

@@ -102,8 +102,8 @@ def space_specs(encoders: Sequence[str] | None, metric: Metric, dim: int | None,
 
 
 def _space_name(spec: str) -> str:
-    """A folder's name for the space of an encoder: the last word of its spec."""
-    last = spec.rstrip("/").replace("\\", "/").rpartition("/")[2]
+    """A folder's name for the space of an encoder: the last word of its spec, without an endpoint's address."""
+    last = spec.partition("#")[0].partition("@http")[0].rstrip("/").replace("\\", "/").rpartition("/")[2]
     kept = "".join(letter if letter.isalnum() or letter in "_-." else "-" for letter in last).strip(".-")
     return kept[:63] or "space"
 

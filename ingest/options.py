@@ -16,6 +16,7 @@ from latentstore.encoders.base import Windowed, windowed
 
 BATCH = 512
 WINDOW = 10.0
+LONGEST_WINDOW = 400  # seconds of sound that are held at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,8 @@ class Options:
         """Raises InvalidInput."""
         if self.batch < 1 or (self.chunk_tokens is not None and self.chunk_tokens < 1):
             raise InvalidInput(f"batch and chunk_tokens are at least 1, got {self.batch} and {self.chunk_tokens}")
-        if not self.window > 0:
-            raise InvalidInput(f"window is a number of seconds above 0, got {self.window!r}")
+        if not 0 < self.window <= LONGEST_WINDOW:
+            raise InvalidInput(f"window is a number of seconds above 0 and at most {LONGEST_WINDOW}, got {self.window!r}")
 
     def reading(self, target: Collection) -> Reading:
         """How documents become items of this collection."""

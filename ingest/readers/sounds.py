@@ -28,21 +28,28 @@ def read(document: Document, path: Path, reading: Reading) -> Iterator[Passage]:
         raise Unreadable(str(problem)) from problem
 
 
-def _passages(uri: str, path: Path, reading: Reading) -> Iterator[Passage]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    facts = sounds.facts(path)
+def parts(media: Path | bytes, digest: str, reading: Reading) -> Iterator[tuple[Sound, dict[str, Any], str]]:
+    """A recording, or each of its windows: the sound, what is known of it, and its key. media: a path, or the bytes of a
+    sound file; digest: its sha256 in hex. Raises InvalidInput or OSError, at the start or on the way."""
+    facts = sounds.facts(media)
     facts["duration"] = round(facts["duration"], 3)
-    windows = sounds.windows(path, reading.window, max_seconds=reading.limits.seconds)
+    windows = sounds.windows(media, reading.window, max_seconds=reading.limits.seconds)
     first, second = next(windows), next(windows, None)
     if second is None:
-        yield Passage(_item(uri, uri, facts, first.sound), 1.0, digest)
+        yield first.sound, facts, digest
         return
     for part, (start, end, sound) in enumerate(chain((first, second), windows), 1):
         start, end = round(start, 3), round(end, 3)
-        metadata = {**facts, "part": part, "start": start, "end": end}
-        done = min(1.0, end / max(facts["duration"], 1e-3))
-        yield Passage(_item(f"{uri}#{part}", uri, metadata, sound), done, f"{digest}#{start}-{end}")
+        yield sound, {**facts, "part": part, "start": start, "end": end}, f"{digest}#{start}-{end}"
+
+
+def _passages(uri: str, path: Path, reading: Reading) -> Iterator[Passage]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    for sound, facts, key in parts(path, digest, reading):
+        name = f"{uri}#{facts['part']}" if "part" in facts else uri
+        done = min(1.0, facts.get("end", facts["duration"]) / max(facts["duration"], 1e-3))
+        yield Passage(_item(name, uri, facts, sound), done, key)
 
 
 def _item(name: str, uri: str, metadata: dict[str, Any], sound: Sound) -> Item:

@@ -21,7 +21,7 @@ from typing import Any
 import ingest
 import latentstore
 from crash import tracing
-from crash.workload import Act, apply, begin
+from crash.workload import DOCS, LEDGER, Act, apply, begin
 
 
 def run(store: str, acts: str, acks: str, index: str | None = None, close: bool = True) -> None:
@@ -45,9 +45,11 @@ def look(store: str, probe: bool = False) -> dict[str, Any]:
         found = {name: _contents(opened.collection(name)) for name in opened.collections()}
         faults = [fault for name in found for fault in _misled(opened.collection(name), found[name])]
         held = opened.collections()
-        if probe and "docs" in held:
+        if probe and DOCS in held:
             apply(opened, Act("add", ["probe"], "p"))
             report.problems.extend(opened.collection("docs").verify().problems)
+        lines = opened.collection(DOCS).sql("select uri, stamp from sources").values if DOCS in held else []
+        found |= {LEDGER: {uri: [stamp] for uri, stamp in lines}} if lines else {}
     files = [str(path.relative_to(store)) for path in Path(store).rglob("*") if path.is_file()]
     return {"items": found, "problems": [*report.problems, *faults], "files": files}
 
@@ -68,10 +70,15 @@ def _contents(collection: latentstore.Collection) -> dict[str, list[Any]]:
     names = [row["id"] for row in collection.sql("select id from items")]
     items = {item.id: item for item in collection.get(names)}
     there, vectors = collection.space().vectors() if names else ([], [])
-    return {
+    found = {
         name: [items[name].text, {k: v for k, v in items[name].metadata.items() if v is not None}, vector.tolist()]
         for name, vector in zip(there, vectors, strict=True)
     }
+    attached = {what: collection.attachments(there, what) for what in ("content", "shared")}
+    for at, name in enumerate(there):
+        kept = {what: contents[at].decode() for what, contents in attached.items() if contents[at] is not None}
+        found[name] += [kept] if kept else []
+    return found
 
 
 def _misled(collection: latentstore.Collection, items: dict[str, list[Any]]) -> list[str]:

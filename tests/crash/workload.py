@@ -14,16 +14,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import latentstore
-from latentstore import Collection, Store
+from latentstore import Collection, Item, Source, Store
 
-Model = dict[str, dict[str, list[Any]]]  # collection → id → [text, metadata, vector]
+# collection → id → [text, metadata, vector], then {name: attachment} where there are any; LEDGER → uri → [stamp]
+Model = dict[str, dict[str, list[Any]]]
 
 DIM = 8
 DOCS = "docs"
+LEDGER = "the ledger of docs"
 
 
 class Act(NamedTuple):
-    """One call. `names`: ids, or for create and drop the collection, for backup and restore the folder's name."""
+    """One call. `names`: ids, or for create and drop the collection, for backup and restore the folder's name.
+
+    read: the first half of the names come from sources of their own, the other half are stale, and their sources forgotten.
+    """
 
     verb: str
     names: Sequence[str] = ()
@@ -59,6 +64,14 @@ def vector(name: str, tag: str) -> list[float]:
     return made.astype(np.float32).tolist()
 
 
+def attachments(name: str, tag: str) -> dict[str, str]:
+    return {"content": f"{name} in {tag} " * 30, "shared": tag}
+
+
+def uri(name: str) -> str:
+    return f"/{name}"
+
+
 def begin(store: Store, index: str | None) -> Collection:
     return store.get_or_create(DOCS, index=index)
 
@@ -74,6 +87,8 @@ def apply(store: Store, act: Act) -> None:
             metadata=[metadata(name, tag) for name in names],
             on_conflict="replace" if act.verb == "replace" else "error",
         )
+    elif act.verb == "read":
+        _read(docs, names, tag)
     elif act.verb == "update":
         docs.update(names, [metadata(name, tag) for name in names])
     elif act.verb == "delete":
@@ -82,6 +97,24 @@ def apply(store: Store, act: Act) -> None:
         docs.optimize()
     else:
         _change_store(store, act)
+
+
+def _read(docs: Collection, names: list[str], tag: str) -> None:
+    read, stale = halves(names)
+    kept = {name: {what: said.encode() for what, said in attachments(name, tag).items()} for name in read}
+    docs.add(
+        [Item(name, text(name, tag), uri(name), metadata(name, tag), attachments=kept[name]) for name in read],
+        vectors=np.array([vector(name, tag) for name in read], np.float32) if read else None,
+        on_conflict="replace",
+        sources=[Source(uri(name), stamp=tag, items=1) for name in read],
+        stale=stale,
+        forget=[uri(name) for name in stale],
+    )
+
+
+def halves(names: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    middle = len(names) // 2
+    return names[:middle], names[middle:]
 
 
 def _change_store(store: Store, act: Act) -> None:
@@ -98,17 +131,24 @@ def _change_store(store: Store, act: Act) -> None:
 
 def follow(model: Model, act: Act) -> Model:
     """What the store holds after the act, as a plain dict of plain dicts."""
-    docs = dict(model[DOCS])
+    docs, ledger = dict(model[DOCS]), dict(model.get(LEDGER, {}))
     for name in act.names:
         if act.verb in ("add", "replace"):
             docs[name] = [text(name, act.tag), metadata(name, act.tag), vector(name, act.tag)]
+        elif act.verb == "read" and name in halves(act.names)[0]:
+            made = [text(name, act.tag), metadata(name, act.tag), vector(name, act.tag)]
+            docs[name], ledger[uri(name)] = [*made, attachments(name, act.tag)], [act.tag]
+        elif act.verb == "read":
+            docs.pop(name, None)
+            ledger.pop(uri(name), None)
         elif act.verb == "update":
-            docs[name] = [docs[name][0], docs[name][1] | metadata(name, act.tag), docs[name][2]]
+            docs[name] = [docs[name][0], docs[name][1] | metadata(name, act.tag), *docs[name][2:]]
         elif act.verb == "delete":
             docs.pop(name, None)
     others = {name: items for name, items in model.items() if (act.verb, name) != ("drop", *act.names)}
-    made = {act.names[0]: {}} if act.verb == "create" else {}
-    return {**others, **made, DOCS: docs}
+    fresh = {act.names[0]: {}} if act.verb == "create" else {}
+    others.pop(LEDGER, None)
+    return {**others, **fresh, DOCS: docs, **({LEDGER: ledger} if ledger else {})}
 
 
 def models(acts: Sequence[Act], start: Model | None = None) -> list[Model]:
@@ -130,6 +170,7 @@ def spoil(store: Path) -> None:
         with path.open("ab") as file:
             file.write(b"\x07" * 999)
     (docs / "records-0.at").unlink()
+    (docs / "attachments-1.bin").write_bytes(b"\x07" * 999)
     for name in ("vectors-1.f32", "rows-1.i64", "sums-1.u64", "index-9.faiss", "index-10.faiss.tmp"):
         (docs / "spaces/vectors" / name).write_bytes(b"\x07" * 999)
     for name in (".new-made", ".old-gone"):
@@ -139,6 +180,7 @@ def spoil(store: Path) -> None:
 
 _SOME = [Act("add", ids(0, 12), "a")]
 _CHANGED = [*_SOME, Act("add", ids(12, 40), "b"), Act("update", ids(3, 6), "c"), Act("delete", ids(8, 14))]
+_READ = [*_SOME, Act("read", ids(20, 36), "r"), Act("read", [*ids(20, 22), *ids(26, 28)], "s")]
 _COPIED = [*_CHANGED, Act("backup", ["copy"])]
 
 SCENARIOS = {
@@ -148,6 +190,11 @@ SCENARIOS = {
     "adding with new columns": Scenario(_SOME, [Act("add", ids(12, 20), "w1")]),
     "adding without folding the log in": Scenario(_SOME, [Act("add", ids(12, 20), "b")], abandoned=True),
     "replacing": Scenario(_CHANGED, [Act("replace", ids(0, 20), "d")]),
+    "reading sources": Scenario(
+        _READ,
+        [Act("read", [*ids(21, 23), "new", "item 00000", *ids(20, 21), "unknown"], "t"), Act("read", ids(23, 24), "")],
+    ),
+    "compacting attachments": Scenario(_READ, [Act("optimize"), Act("read", ["new", "item 00023"], "s")]),
     "updating": Scenario(_CHANGED, [Act("update", ids(0, 5), "w2")]),
     "deleting": Scenario(_CHANGED, [Act("delete", ids(0, 5))]),
     "building and saving an index": Scenario(

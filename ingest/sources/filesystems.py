@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ingest.limits import Limits
 from ingest.results import Unreadable
@@ -22,6 +23,7 @@ from latentstore.errors import InvalidInput, NotFound
 
 INSTALL = 'pip install "latentstore[remote]"'
 _ARROW = frozenset({"s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs"})
+_FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 _TIMES = ("mtime", "LastModified", "last_modified", "updated", "modified", "modify", "created")
 _TAGS = ("ETag", "etag", "e_tag", "version_id", "VersionId", "generation", "md5Hash", "content_md5", "checksum")
 
@@ -75,7 +77,7 @@ class Fsspec:
         self._address = address
         core = import_module("fsspec.core")
         try:
-            self._files, self._root = core.url_to_fs(address, use_listings_cache=False)
+            self._files, self._root = core.url_to_fs(address)
         except ImportError:
             raise
         except Exception as cause:
@@ -93,7 +95,9 @@ class Fsspec:
 
     def listing(self, folder: Entry) -> list[Entry]:
         with _told(self._address):
-            found = [self._entry(told) for told in self._files.ls(folder.path, detail=True)]
+            self._files.invalidate_cache()  # it would grow with the tree, and be old at the next run
+            listed = self._files.ls(folder.path, detail=True)
+        found = [self._entry(told) for told in listed if told["type"] in ("file", "directory")]
         return [entry for entry in found if entry.below not in ("", folder.below)]
 
     def document(self, entry: Entry, uri: str, kind: Kind, named: bool, limits: Limits) -> Document:
@@ -117,7 +121,8 @@ class Arrow:
         fs = import_module("pyarrow.fs")
         self._fs = fs
         try:
-            self._files, self._root = fs.FileSystem.from_uri(address)
+            opened: tuple[Any, str] = _anonymous(fs, address) or fs.FileSystem.from_uri(address)
+            self._files, self._root = opened
         except (ValueError, OSError) as cause:
             said = without_secrets(str(cause), address)
             raise InvalidInput(f"{cleaned(address)} cannot be opened: {said}; or try: {INSTALL}") from cause
@@ -144,6 +149,18 @@ class Arrow:
             return Entry(below, told.path, True)
         stamp = None if told.mtime_ns is None else f"{told.mtime_ns}:{told.size}"
         return Entry(below, told.path, False, told.size, None if told.mtime_ns is None else told.mtime_ns / 1e9, stamp)
+
+
+def _anonymous(fs: Any, address: str) -> tuple[Any, str] | None:
+    """A public bucket, by `?anonymous=true`, which pyarrow itself does not know; None for any other address."""
+    parts = urlsplit(address)
+    options = dict(parse_qsl(parts.query))
+    if parts.scheme.lower() != "s3" or options.pop("anonymous", "") != "true":
+        return None
+    try:
+        return fs.S3FileSystem(anonymous=True, **options), f"{parts.netloc}{unquote(parts.path)}".rstrip("/")
+    except TypeError as cause:
+        raise ValueError(f"an option that is not known: {cause}") from cause
 
 
 class Web:
@@ -215,7 +232,10 @@ def _told(address: str) -> Iterator[None]:
     except (NotFound, Unreadable):
         raise
     except Exception as cause:
-        raise _Failed(without_secrets(f"{type(cause).__name__}: {cause}", address)) from cause
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # of this disk
+        said = without_secrets(f"{type(cause).__name__}: {cause}", address)
+        raise (Unreadable if isinstance(cause, _FINAL) else _Failed)(said) from cause
 
 
 def _seconds(moment: Any) -> float | None:

@@ -1,7 +1,8 @@
 """The files of a folder, in sorted order, each folder's own before those below it.
 
 Hidden names and links are passed over: a link either leads out of the folder or to what is found anyway. Pipes, sockets and
-devices are never opened. Stores are passed over. A folder that cannot be listed is a Problem whose source ends with a slash; the rest is found.
+devices are never opened. Stores are passed over. A folder that cannot be listed is a Problem whose source ends with a
+slash; the rest is found.
 """
 
 from __future__ import annotations
@@ -37,8 +38,11 @@ def walk(root: Path, patterns: Patterns, ignored: dict[str, int]) -> Iterator[Do
 
 def _is_store(mark: Path) -> bool:
     """A store within a folder, perhaps the very one that the folder goes into, holds nothing to take in."""
-    with mark.open("rb") as file:
-        return b'"latentstore"' in file.read(4096)
+    try:
+        with mark.open("rb") as file:
+            return b'"latentstore"' in file.read(4096)
+    except OSError:
+        return False
 
 
 def chosen(name: str, place: str, patterns: Patterns, ignored: dict[str, int]) -> Kind | None:
@@ -53,12 +57,16 @@ def chosen(name: str, place: str, patterns: Patterns, ignored: dict[str, int]) -
 def _listed(folder: Path) -> tuple[list[str], list[str]]:
     """Names of its files and of its folders, hidden ones and links left out. Raises OSError."""
     files, folders = [], []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                folders.append(entry.name)
-            elif entry.is_file(follow_symlinks=False):
-                files.append(entry.name)
+    here = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)  # no link that has taken its place since
+    try:
+        with os.scandir(here) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.name)
+                elif entry.is_file(follow_symlinks=False):
+                    files.append(entry.name)
+    finally:
+        os.close(here)
     return sorted(files), sorted(folders)

@@ -13,7 +13,7 @@ from latentstore.errors import InvalidInput, NotFound
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("b.md", "a.txt", "sub/c.TXT", ".hidden.txt", ".git/d.txt", "picture.png", "noending"):
+    for name in ("b.md", "a.txt", "sub/c.TXT", ".hidden.txt", ".git/d.txt", "model.bin", "noending"):
         path = tmp_path / "docs" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("text")
@@ -73,11 +73,13 @@ def test_a_file_that_vanishes_after_it_was_found_is_an_error_of_its_own(folder):
         assert path == folder / "b.md"
 
 
-def test_a_folder_that_vanishes_while_it_is_walked_is_a_problem(folder):
+def test_a_folder_that_vanishes_while_it_is_walked_is_a_problem(folder, tmp_path):
     found = find([folder], Patterns())
     next(found)
     shutil.rmtree(folder / "sub")
-    (folder / "sub").symlink_to(folder / "nosuch")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "secret.txt").write_text("secret")
+    (folder / "sub").symlink_to(tmp_path / "outside")  # and what takes its place leads out
     assert [one.source for one in found if isinstance(one, Problem)] == [f"{folder}/sub/"]
 
 
@@ -151,7 +153,7 @@ def test_a_file_named_as_a_source_is_read_whatever_its_name(folder):
 
 def test_a_survey_counts_files_bytes_and_the_endings_passed_over(folder):
     counted = survey([folder], Patterns())
-    assert (counted.files, counted.bytes, counted.ignored) == (3, 12, {".png": 1, "no ending": 1})
+    assert (counted.files, counted.bytes, counted.ignored) == (3, 12, {".bin": 1, "no ending": 1})
 
 
 def test_a_source_that_is_not_there_is_named(tmp_path):

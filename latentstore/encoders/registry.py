@@ -25,6 +25,7 @@ GROUP = "latentstore.encoders"
 class _Entry:
     target: str  # "package.module:Class"
     install: str  # what `pip install` needs to make the target importable
+    made: Encoder | None = None  # in this process, of no importable class
 
 
 _PLACES = (SENTENCE_TRANSFORMERS, TRANSFORMERS, "onnx")  # whose argument may be a path
@@ -36,14 +37,25 @@ def register(name: str, target: str, *, install: str = "") -> None:
     """Make `name` known. target: "package.module:Class", imported when first used. install: what pip would install
     if that import fails. Raises AlreadyExists when the name stands for another class, InvalidInput for a malformed one.
     """
-    if not name or ":" in name or "/" in name:
-        raise InvalidInput(f"an encoder's name is a word without ':' and '/', got {name!r}")
+    _check_name(name)
     if not all(target.partition(":")):
         raise InvalidInput(f"expected 'package.module:Class' for encoder {name!r}, got {target!r}")
     known = _registered.get(name)  # an entry point of that name steps back
     if known is not None and known.target != target:
         raise AlreadyExists(f"encoder {name!r} stands for {known.target}, not {target}; choose another name")
     _registered[name] = _Entry(target, install)
+
+
+def add(name: str, encoder: Encoder) -> None:
+    """Make an encoder known that exists in this process alone; one added before under the name is replaced.
+
+    Raises AlreadyExists when the name stands for a class, InvalidInput for a malformed one.
+    """
+    _check_name(name)
+    known = _registered.get(name)
+    if known is not None and known.made is None:
+        raise AlreadyExists(f"encoder {name!r} stands for {known.target}; choose another name")
+    _registered[name] = _Entry(f"{type(encoder).__module__}:{type(encoder).__qualname__}", "", encoder)
 
 
 def names() -> list[str]:
@@ -74,6 +86,11 @@ def load(spec: str) -> Encoder:
     """
     spec = resolve(spec)
     name, colon, argument = spec.partition(":")
+    entry = _find(name)
+    if entry is not None and entry.made is not None:
+        if colon:
+            raise InvalidInput(f"encoder {name!r} takes no argument, got {spec!r}")
+        return entry.made
     made = _class(name)(argument) if colon else _class(name)()
     return cast(Encoder, made)
 
@@ -84,8 +101,9 @@ def describe() -> list[Description]:
 
 
 def _describe(name: str) -> Description:
+    entry = _find(name)
     try:
-        made = _class(name)
+        made = (entry and entry.made) or _class(name)
     except EncoderMissing as missing:
         return Description(name, (), None, "", False, str(missing))
     if hasattr(made, "describe"):
@@ -128,12 +146,18 @@ def _place(argument: str) -> str:
     return str(folder.resolve()) if folder.exists() else argument
 
 
+def _check_name(name: str) -> None:
+    if not isinstance(name, str) or not name or ":" in name or "/" in name:
+        raise InvalidInput(f"an encoder's name is a word without ':' and '/', got {name!r}")
+
+
 def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name, names(), n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return (
         f"no encoder is called {name!r}; {hint}known are {', '.join(names())}, "
-        "any folder of a model of sentence-transformers or transformers, and any such model on the hub as 'owner/name'"
+        "any folder of a model of sentence-transformers or transformers, and any such model on the hub as 'owner/name'; "
+        "a function is registered with from_function in each process"
     )
 
 

@@ -32,7 +32,7 @@ def members(
     that no reader takes. `local` of one that is no archive's directory works only until the next is asked for. Raises
     Unreadable, at the start or on the way, for an archive that is damaged, cut short or past a limit: what came before stands.
     """
-    if document.uri.count(INSIDE) >= NESTED:
+    if document.within >= NESTED:
         raise Unreadable(f"is an archive within {NESTED} others; unpack the outer ones")
     budget = document.budget or Budget.of_archive(path.stat().st_size, limits)
     choice = _Choice(document, patterns, ignored)
@@ -53,6 +53,7 @@ def members(
                 member.stamp,
                 False,
                 member.local,
+                within=document.within + 1,
                 budget=budget,
             )
 

@@ -89,7 +89,8 @@ class Document:
     local: Callable[[], AbstractContextManager[Path]]
     """A file on this disk with its bytes, for as long as the block lasts. Raises Unreadable or OSError."""
     on_disk: bool = False  # `local` is the file itself, and `stamp` its `stamp_of`
-    budget: Budget | None = None  # of a member of an archive: what the archive around it may still cost
+    within: int = 0  # archives around it
+    budget: Budget | None = None  # of a member: what the outermost archive may still cost
 
 
 def on_disk(path: Path, kind: Kind, named: bool) -> Document:

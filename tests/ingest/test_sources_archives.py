@@ -292,6 +292,12 @@ def test_archives_are_opened_to_a_small_depth_only(tmp_path):
     assert "within 4 others" in next(iter(read.values()))
 
 
+def test_folders_whose_names_end_like_an_archive_are_no_archives(tmp_path):
+    folder = tmp_path / "a!" / "b!" / "c!" / "d!" / "e!"
+    folder.mkdir(parents=True)
+    assert [member.within for member in found(zipped(folder / "x.zip"))] == [1, 1, 1]
+
+
 def test_members_that_share_their_bytes_are_refused(tmp_path):
     path = zipped(tmp_path / "x.zip", {"a.txt": b"x" * 1000, "b.txt": b"y" * 1000})
     raw = bytearray(path.read_bytes())

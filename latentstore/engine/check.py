@@ -23,6 +23,7 @@ from latentstore.types import Float32, Int64, Item, Modality, Source
 MAX_ID = 1024  # bytes
 MAX_URI = 16_384  # bytes; the uri of a source
 MAX_ERROR = 500  # characters
+MAX_ATTACHMENT = 1 << 30  # bytes
 DEFAULT_RECALL = 0.99
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -145,7 +146,12 @@ def attachment(name: Any) -> str:
 def _content(content: Any, what: str) -> bytes:
     if not isinstance(content, bytes | bytearray | memoryview):
         raise InvalidInput(f"{what} is a {type(content).__name__}, expected bytes")
-    return bytes(content)
+    made = bytes(content)
+    if len(made) > MAX_ATTACHMENT:
+        raise InvalidInput(
+            f"{what} has {len(made):,} bytes, more than {MAX_ATTACHMENT:,}; keep its path as uri instead"
+        )
+    return made
 
 
 def _are_utf8(values: list[Any]) -> bool:

@@ -86,13 +86,12 @@ def test_a_bad_file_is_recorded_with_its_reason_and_the_job_goes_on(place, folde
 
 
 def test_a_row_that_the_collection_refuses_costs_that_row_only(place, tmp_path):
-    path = tmp_path / "a.jsonl"
-    rows = [f'{{"text": "row {n}", "n": {n}}}' for n in range(20)]
-    rows[7] = '{"text": "row 7", "n": "seven"}'
-    path.write_text("\n".join(rows))
-    result = job(place, path)
+    first, second = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    first.write_text("".join(f'{{"text": "row {n}", "n": {n}}}\n' for n in range(19)))
+    second.write_text('{"text": "row 19", "n": "nineteen"}')
+    result = job(place, first, second)
     assert (result.added, result.bad) == (19, 1)
-    assert "#8" in result.problems[0].reason
+    assert "b.jsonl#1" in result.problems[0].reason
 
 
 def test_rows_take_their_ids_from_the_id_column_and_a_second_one_is_a_problem(place, tmp_path):

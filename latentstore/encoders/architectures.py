@@ -25,7 +25,7 @@ class Architecture:
     processor: str | None = None
     padded: bool = False  # its texts were always padded to the full length when it was trained, and lower-cased
     spare: int = 0  # positions of texts that no token can take
-    seconds: float = 0.0  # of a sound that are seen at once; 0: what the processor says
+    seconds: float = 0.0  # of a sound that are heard at once; 0: what the processor says
 
 
 # By `model_type` in config.json.
@@ -38,9 +38,7 @@ ARCHITECTURES = {
     "dinov2_with_registers": Architecture("Dinov2WithRegistersModel", _IMAGE, "pooler"),
     # Its own processor exists for torchvision alone; this one does the same, in 8 bits.
     "dinov3_vit": Architecture("DINOv3ViTModel", _IMAGE, "pooler", processor="ViTImageProcessorPil"),
-    "audio-spectrogram-transformer": Architecture(
-        "ASTModel", _AUDIO, "pooler", processor="ASTFeatureExtractor", seconds=10.24
-    ),
+    "audio-spectrogram-transformer": Architecture("ASTModel", _AUDIO, "pooler", processor="ASTFeatureExtractor"),
     "wav2vec2": Architecture("Wav2Vec2Model", _AUDIO, "mean", processor="Wav2Vec2FeatureExtractor", seconds=30),
     "hubert": Architecture("HubertModel", _AUDIO, "mean", processor="Wav2Vec2FeatureExtractor", seconds=30),
 }

@@ -93,7 +93,7 @@ class TransformersEncoder:
     def _of_sounds(self, items: Sequence[Any], at: list[int]) -> Float32:
         """The sum of each sound's parts, which points where their mean does, then divided."""
         rate = int(self._processor.sampling_rate)
-        largest = int(self._kind.seconds * rate) or int(self._processor.nb_max_samples)
+        largest = self._heard_at_once(rate)
         sums, counts = np.zeros((len(at), self.dim), np.float32), np.zeros((len(at), 1), np.float32)
         for row, position in enumerate(at):
             samples = kinds.sound(items, position, rate).samples
@@ -104,6 +104,13 @@ class TransformersEncoder:
                     sums[row] += self._heard(part, rate).sum(axis=0)
             counts[row] = len(found)
         return kinds.unit(sums) if self._kind.pooling == "features" else sums / counts
+
+    def _heard_at_once(self, rate: int) -> int:
+        """Samples: CLAP's processor counts them, AST's counts frames of a hundredth of a second."""
+        if self._kind.seconds:
+            return int(self._kind.seconds * rate)
+        samples = getattr(self._processor, "nb_max_samples", None)
+        return int(samples or self._processor.max_length * rate // 100)
 
     def _heard(self, samples: list[Float32], rate: int) -> Float32:
         ready = self._processor(samples, sampling_rate=rate, return_tensors="pt")

@@ -176,7 +176,7 @@ def test_speech_models_give_the_mean_state_whatever_lengths_are_asked_together(s
 def test_ast_gives_its_pooled_state_and_the_mean_of_it_over_a_long_recording(saved_model):
     from transformers import ASTFeatureExtractor, ASTModel
 
-    (long,) = tiny.sounds(20, rate=16_000)
+    (long,) = tiny.sounds(2.5, rate=16_000)  # it hears 1.28 s
     extractor = ASTFeatureExtractor.from_pretrained(saved_model("ast"))
     halves = extractor(list(long[0].reshape(2, -1)), sampling_rate=16_000, return_tensors="pt")
     wanted = ASTModel.from_pretrained(saved_model("ast"))(**halves).pooler_output
@@ -238,6 +238,14 @@ def test_code_and_pickles_that_a_model_brings_along_are_never_read(saved_model, 
         _ = load(str(folder)).fingerprint
     with pytest.raises(EncoderMissing, match="cannot be loaded"):
         load(str(folder)).encode(mixed)
+
+
+def test_a_folder_that_lacks_a_part_says_which(saved_model, tmp_path):
+    folder = shutil.copytree(saved_model("clip"), tmp_path / "parts")
+    for name, items in [("tokenizer.json", TEXTS), ("preprocessor_config.json", tiny.pictures())]:
+        (folder / name).unlink()
+        with pytest.raises(EncoderMissing, match=name.partition(".")[0]):
+            load(str(folder)).encode(items)
 
 
 def test_what_is_no_model_known_here_is_said_at_once(tmp_path):

@@ -147,8 +147,8 @@ def dinov3(folder):
 def ast(folder):
     import transformers as hf
 
-    hf.ASTModel(hf.ASTConfig(**SIZES, max_length=1_024, num_mel_bins=16)).save_pretrained(folder)
-    hf.ASTFeatureExtractor(num_mel_bins=16, max_length=1_024).save_pretrained(folder)
+    hf.ASTModel(hf.ASTConfig(**SIZES, max_length=128, num_mel_bins=16)).save_pretrained(folder)
+    hf.ASTFeatureExtractor(num_mel_bins=16, max_length=128).save_pretrained(folder)
 
 
 def _speech(folder, model, config):

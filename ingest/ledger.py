@@ -103,8 +103,10 @@ def archive_of(uri: str) -> str:
 
 
 def is_gone(uri: str) -> bool:
-    """Whether a file of this disk is no longer there. What cannot be told, as of an address, is taken to be there."""
-    return "://" not in uri and "\\x" not in uri and not os.path.lexists(archive_of(uri))
+    """Whether a file of this disk is no longer there. What cannot be told, as of an address or a frame, is taken to be."""
+    on_disk = uri.startswith("/") and "\\x" not in uri
+    # A folder's name may end like an archive's uri.
+    return on_disk and not os.path.lexists(uri) and not os.path.lexists(archive_of(uri))
 
 
 def digest_of(path: Path) -> str:

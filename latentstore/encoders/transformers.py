@@ -9,6 +9,8 @@ preparation would. Only safetensors weights are read, in float32, and a model th
 
 from __future__ import annotations
 
+import re
+import string
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -260,16 +262,26 @@ def _told(folder: Path) -> Iterator[None]:
 
 
 def _tokenizer(folder: Path, *, lower: bool) -> Any:
-    from tokenizers import normalizers
-
     if not (folder / "tokenizer.json").is_file():
         raise EncoderMissing(f"{folder} holds no tokenizer.json; save the model with a fast tokenizer")
-    # The file says all of it; the class that it names may need further packages.
+    # The file says nearly all of it; the class that it names may need further packages.
     tokenizer = _class("PreTrainedTokenizerFast").from_pretrained(folder, local_files_only=True)
     if lower:
-        backend, first = tokenizer.backend_tokenizer, normalizers.Lowercase()
-        backend.normalizer = normalizers.Sequence([first, backend.normalizer]) if backend.normalizer else first
+        named = saved.configuration(str(folder), "tokenizer_config.json") or {}
+        backend = tokenizer.backend_tokenizer
+        backend.normalizer = _plain(backend.normalizer, bare=named.get("tokenizer_class") == "SiglipTokenizer")
     return tokenizer
+
+
+def _plain(rest: Any, *, bare: bool) -> Any:
+    """What SigLIP's own tokenizers do before all else: no capitals, and where `bare` no punctuation."""
+    from tokenizers import Regex, normalizers
+
+    steps: list[Any] = [normalizers.Lowercase()]
+    if bare:
+        spaces = normalizers.Replace(Regex(r"\s+"), " ")
+        steps += [normalizers.Replace(Regex(f"[{re.escape(string.punctuation)}]"), ""), spaces, normalizers.Strip()]
+    return normalizers.Sequence([*steps, rest] if rest else steps)
 
 
 def _class(name: str) -> Any:

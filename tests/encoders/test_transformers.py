@@ -108,15 +108,22 @@ def test_clip_gives_its_own_embeddings_of_texts_and_pictures_in_one_call(saved_m
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_siglip_pads_texts_to_the_full_length_as_it_was_trained_and_knows_no_capitals(saved_model):
+def test_siglip_pads_texts_to_the_full_length_and_knows_neither_capitals_nor_punctuation(saved_model):
     from transformers import SiglipModel
 
     ids, _ = padded(TEXTS, 16)
     original = SiglipModel.from_pretrained(saved_model("siglip"))
     wanted = original(input_ids=ids, pixel_values=scaled(tiny.pictures()))
     encoder = load(str(saved_model("siglip")))
-    same(encoder.encode([text.upper() for text in TEXTS]), wanted.text_embeds)
+    same(encoder.encode([f" {text.upper()} - (?)!" for text in TEXTS]), wanted.text_embeds)
+    assert encoder.token_spans("Der, \\Hund]") == [(0, 3), (6, 10)]
     same(encoder.encode(tiny.pictures()), wanted.image_embeds)
+
+
+def test_siglip_2_knows_no_capitals_and_keeps_punctuation(saved_model):
+    encoder = load(str(saved_model("siglip2")))
+    plain, loud, dotted = encoder.encode(["der hund", "DER Hund", "der hund."])
+    assert np.abs(plain - loud).max() < 1e-6 < 1e-3 < np.abs(plain - dotted).max()
 
 
 def test_siglip_2_sees_pictures_of_any_shape_through_its_own_patches(saved_model):

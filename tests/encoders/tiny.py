@@ -81,6 +81,8 @@ def siglip(folder):
     hf.SiglipModel(hf.SiglipConfig(text_config=_texts(projection_size=32), vision_config=seen)).save_pretrained(folder)
     hf.SiglipImageProcessorPil(size=SIDE, image_mean=MEAN, image_std=STD).save_pretrained(folder)
     tokenizer(folder, names=("input_ids",))
+    told = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps(told | {"tokenizer_class": "SiglipTokenizer"}))
 
 
 def siglip2(folder):

@@ -94,8 +94,8 @@ def _coded(array: Any) -> tuple[list[Any], Faults]:
 def _texts(array: Any) -> tuple[list[Any], Faults]:
     try:
         return array.to_numpy(zero_copy_only=False).tolist(), {}
-    except UnicodeDecodeError:
-        pass
+    except (pa.ArrowException, UnicodeDecodeError):
+        pass  # some of it is no UTF-8
     found: list[Any] = []
     faults: Faults = {}
     for row, raw in enumerate(array.cast(pa.large_binary()).to_pylist()):

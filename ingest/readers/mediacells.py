@@ -145,13 +145,12 @@ def source_of(cell: Any, folder: Path | None) -> Source | None:
 
 
 def _of_struct(cell: dict[str, Any], folder: Path | None) -> Source | None:
-    path = cell.get("path")
-    told = path if isinstance(path, str) else None
-    if isinstance(cell.get("bytes"), bytes) and cell["bytes"]:
-        return Source(cell["bytes"], told)
-    if cell.get("bytes") is None and (told is not None or not cell or path is None):
-        return source_of(told, folder)
-    raise Unfit(f"holds a struct of {', '.join(map(str, cell))[:_SHOWN]}; expected one of bytes and path")
+    data, told = cell.get("bytes"), cell.get("path")
+    if isinstance(data, bytes) and data:
+        return Source(data, told if isinstance(told, str) else None)
+    if data or cell.keys().isdisjoint(("bytes", "path")):
+        raise Unfit(f"holds a struct of {', '.join(map(str, cell))[:_SHOWN]}; expected one of bytes and path")
+    return source_of(told, folder)
 
 
 def _data(address: str) -> bytes:

@@ -141,6 +141,14 @@ def readable(kind: Kind) -> bool:
     return kind in READERS or kind is Kind.ARCHIVE
 
 
+def expanded(path: str | Path) -> Path:
+    """`~` and `~name` become the home of a user that there is; other names may begin so too."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def uri_of(path: Path) -> str:
     """The path as text; bytes of a name that are no UTF-8 become backslash codes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -18,7 +18,7 @@ from ingest.results import Problem
 from ingest.seen import Seen
 from ingest.sources import folders, magic, remote
 from ingest.sources.addresses import cleaned, is_address, local_path, roots_of
-from ingest.sources.base import Document, Kind, kind_of, on_disk, readable, uri_of
+from ingest.sources.base import Document, Kind, expanded, kind_of, on_disk, readable, uri_of
 from ingest.sources.frames import Query, Table, is_frame
 from ingest.sources.patterns import Patterns
 from ingest.sources.temporary import kept, pieces_of, pour
@@ -118,7 +118,7 @@ def _of_source(source: Source, search: _Search) -> Iterator[Document | Problem]:
 
 def _path(source: str | Path) -> Path:
     here = local_path(source) if isinstance(source, str) and is_address(source) else None
-    return here if here is not None else Path(source).expanduser()
+    return here if here is not None else expanded(source)
 
 
 def _of_path(source: Path, search: _Search) -> Iterator[Document | Problem]:
@@ -174,7 +174,7 @@ def _of_list(source: str, search: _Search) -> Iterator[Document | Problem]:
 
 def _lines(source: str) -> Iterator[tuple[int, str | Path]]:
     """(number, path or address) of each line that has one; paths that are relative are so to the list's folder."""
-    path = Path(source.removeprefix(_LIST)).expanduser()
+    path = expanded(source.removeprefix(_LIST))
     try:
         with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
             for number, line in enumerate(file, 1):

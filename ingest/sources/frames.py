@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ingest.results import Unreadable
-from ingest.sources.base import Document, Kind, uri_of
+from ingest.sources.base import Document, Kind, expanded, uri_of
 from ingest.sources.temporary import kept
 from latentstore.errors import InvalidInput, NotFound
 
@@ -63,7 +63,7 @@ class Query:
             raise InvalidInput(
                 f"expected duckdb:FILE?SQL, as 'duckdb:books.duckdb?select id, body from books', got {source!r}"
             )
-        path = Path(file).expanduser().resolve()
+        path = expanded(file).resolve()
         if not path.is_file():
             raise NotFound(f"there is no DuckDB file {path}")
         return cls(path, sql.strip())

@@ -21,6 +21,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from ingest.limits import Limits
 from ingest.results import Unreadable
+from ingest.sources import magic
 from ingest.sources.addresses import WEB, cleaned, name_of, without_secrets
 from ingest.sources.base import Document, Kind, kind_of, readable
 from ingest.sources.temporary import PIECE, temporary
@@ -67,10 +68,10 @@ def document(address: str, limits: Limits, kind: Kind | None = None) -> Document
     """What HEAD tells of an address, which nothing is fetched from before it is read. kind: for one found in a folder; else
     the name and the server's word decide. Raises NotFound where the server says that there is nothing."""
     uri, name = cleaned(address), name_of(address)
-    size, modified, stamp, told = None, None, None, Message()
+    size, modified, stamp, told, last = None, None, None, Message(), address
     try:
         with _open(_request(address, "HEAD"), LOOK) as answer:
-            told = answer.headers
+            told, last = answer.headers, answer.url
             size, modified, stamp = _size(told), _modified(told), _stamp(told)
     except HTTPError as cause:
         cause.close()
@@ -85,16 +86,29 @@ def document(address: str, limits: Limits, kind: Kind | None = None) -> Document
             _fetch(address, path, limits.bytes)
             yield path
 
-    return Document(uri, name, kind or _kind(name, told), size, modified, stamp, kind is None, local)
+    return Document(uri, name, kind or _kind(address, last, told), size, modified, stamp, kind is None, local)
 
 
-def _kind(name: str, told: Message) -> Kind:
-    by_name, by_type = kind_of(name), _TYPES.get(told.get_content_type() if "Content-Type" in told else "")
+def _kind(address: str, last: str, told: Message) -> Kind:
+    """last: where redirects led to."""
+    by_name, by_type = kind_of(name_of(address)), _TYPES.get(told.get_content_type() if "Content-Type" in told else "")
     if by_type is not None and not readable(by_type):
         by_type = None
     if by_type is Kind.HTML and by_name in (None, Kind.CODE):  # what makes the page is not what it is
         return by_type
-    return by_name or by_type or Kind.TEXT
+    kind = by_name or by_type or kind_of(name_of(last)) or _kind_inside(address)
+    return kind if kind is not None and readable(kind) else Kind.TEXT
+
+
+def _kind_inside(address: str) -> Kind | None:
+    """By the first bytes; None where they do not tell, or do not come."""
+    request = _request(address, "GET")
+    request.add_header("Range", f"bytes=0-{magic.HEAD - 1}")
+    try:
+        with _open(request, LOOK) as answer:
+            return magic.kind_of_bytes(answer.read(magic.HEAD))
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
 
 
 def _size(told: Message) -> int | None:
@@ -220,6 +234,7 @@ def _open(request: Request, patience: float) -> Any:
 def _request(address: str, method: str) -> Request:
     parts = urlsplit(address)
     user, _, host = parts.netloc.rpartition("@")
+    host = host if host.isascii() else host.encode("idna").decode()
     path = quote(parts.path, safe="/%:@!$&'()*+,;=~")
     query = quote(parts.query, safe="/?%:@!$&'()*+,;=~")
     request = Request(urlunsplit((parts.scheme, host, path, query, "")), method=method)  # noqa: S310 - only WEB comes here

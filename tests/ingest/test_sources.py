@@ -2,6 +2,9 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -83,11 +86,25 @@ def test_a_folder_that_vanishes_while_it_is_walked_is_a_problem(folder, tmp_path
     assert [one.source for one in found if isinstance(one, Problem)] == [f"{folder}/sub/"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+@contextmanager
+def without_rights() -> Iterator[None]:
+    """Nothing is forbidden to root."""
+    before = os.geteuid()
+    os.seteuid(before or 65534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
 def test_a_folder_without_permission_is_a_problem_and_the_rest_is_found(folder):
-    (folder / "sub").chmod(0)
-    found = list(find([folder], Patterns()))
-    (folder / "sub").chmod(0o700)
+    with tempfile.TemporaryDirectory(dir="/tmp") as place:
+        Path(place).chmod(0o755)
+        folder = shutil.copytree(folder, Path(place, "docs"))
+        (folder / "sub").chmod(0)
+        with without_rights():
+            found = list(find([folder], Patterns()))
+        (folder / "sub").chmod(0o755)
     assert [one.uri for one in found if isinstance(one, Document)] == [f"{folder}/a.txt", f"{folder}/b.md"]
     assert [one for one in found if isinstance(one, Problem)] == [
         Problem(f"{folder}/sub/", "cannot be listed: Permission denied")
@@ -128,6 +145,12 @@ def test_a_stamp_differs_when_a_file_is_written_anew(folder):
     os.utime(folder / "a.txt", (before.modified, before.modified))
     (after,) = find([folder / "a.txt"], Patterns())
     assert after.size == before.size and after.stamp != before.stamp
+
+
+def test_a_name_that_begins_like_a_home_may_be_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("~draft.txt").write_text("x")
+    assert [one.name for one in find(["~draft.txt"], Patterns())] == ["~draft.txt"]
 
 
 def test_roots_are_what_uris_begin_with(folder, tmp_path):

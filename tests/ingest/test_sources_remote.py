@@ -66,6 +66,14 @@ def test_a_server_says_what_kind_a_name_without_a_telling_ending_is(site):
     assert found(f"{site.address}/query?page=1")[0].uri == f"{site.address}/query?page=1"
 
 
+def test_where_neither_name_nor_server_tells_the_redirect_or_the_first_bytes_do(site):
+    site.redirects = {"/download": "/folder/b.md"}
+    site.files["/blob"] = b"PAR1" + bytes(2000)
+    assert found(f"{site.address}/download?id=5")[0].kind is Kind.MARKDOWN
+    assert found(f"{site.address}/blob")[0].kind is Kind.PARQUET
+    assert ("GET", "/blob", "bytes=0-511") in site.asked
+
+
 def test_a_server_without_head_or_tags_is_fetched_from_all_the_same(site):
     site.no_head = site.no_tags = True
     (document,) = found(f"{site.address}/a.txt")

@@ -116,7 +116,7 @@ def _store(
     def commit(tx: Transaction) -> None:
         tx.set_columns(snapshot.columns, metadata.columns)
         if dead.size:
-            tx.delete(dead)
+            tx.delete(dead, attached=snapshot.shelf.size > 0)
         tx.insert(rows, ids, texts, uris, metadata)
         shelved.commit(tx)
         for name, part in appended.items():
@@ -203,7 +203,7 @@ def _delete(engine: Engine, rows: Int64, beside: Beside = _NOTHING) -> int:
 
     def commit(tx: Transaction) -> None:
         if rows.size:
-            tx.delete(rows)
+            tx.delete(rows, attached=snapshot.shelf.size > 0)
         beside.note(tx)
         tx.set_state(seq=snapshot.seq + 1, records_bytes=size)
 

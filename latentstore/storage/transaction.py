@@ -62,12 +62,12 @@ class Transaction:
         settings = ", ".join(f"{quoted(name)} = batch.{quoted(name)}" for name in names)
         self.with_table(table, f"update items set {settings} from batch where items.row = batch.row")
 
-    def delete(self, rows: Int64) -> None:
-        """Items, and what they had attached."""
+    def delete(self, rows: Int64, *, attached: bool = True) -> None:
+        """Items, and what they had attached; attached: False where it is known that nothing ever was."""
         import pyarrow as pa
 
         table = pa.table({"row": pa.array(rows)})
-        for name in ("items", "attachments"):
+        for name in ("items", "attachments") if attached else ("items",):
             self.with_table(table, f"delete from {name} where row in (select batch.row from batch)")
 
     def put_sources(self, sources: Sequence[Source]) -> None:

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from truth import agrees, gaussian
 
 import latentstore
-from latentstore import Collection, DuplicateId, ItemNotFound
+from latentstore import Collection, DuplicateId, Item, ItemNotFound, Source
 from latentstore.encoders.hashing import HashingEncoder
 
 IDS = [f"i{number}" for number in range(12)]
@@ -45,14 +45,15 @@ ENCODER = HashingEncoder()
 
 
 class StoreAsADict(RuleBasedStateMachine):
-    """`model`: id → (text, vector, metadata without nulls)."""
+    """`model`: id → (text, vector, metadata without nulls); `attached`: id → bytes; `ledger`: uri → size."""
 
     @initialize()
     def begin(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="latentstore-model-"))
         self.copies = 0
         self.model: dict[str, tuple[str | None, np.ndarray[Any, Any], dict[str, Any]]] = {}
-        self.names: set[str] = set()
+        self.attached: dict[str, bytes] = {}
+        self.ledger: dict[str, int] = {}
         self.path = self.folder / "pile"
         self.store = latentstore.open(self.path)
         made = self.store.create("items", encoders=["hashing"])
@@ -87,6 +88,38 @@ class StoreAsADict(RuleBasedStateMachine):
         for name, row, text, vector in zip(names, rows, texts, vectors, strict=True):
             if on_conflict == "replace" or name not in self.model:
                 self.model[name] = (text if as_text else None, vector, row)
+                self.attached.pop(name, None)
+
+    @rule(
+        texts=st.dictionaries(st.sampled_from(IDS), st.sampled_from(WORDS), max_size=4),
+        on_conflict=CONFLICTS,
+        stale=SOME,
+        sizes=st.dictionaries(st.sampled_from(IDS), st.integers(0, 9), max_size=3),
+        forget=SOME,
+    )
+    def read(
+        self, texts: dict[str, str], on_conflict: str, stale: list[str], sizes: dict[str, int], forget: list[str]
+    ) -> None:
+        items = [Item(name, text, attachments={"x": text.encode()}) for name, text in texts.items()]
+        given: dict[str, Any] = {"sources": [Source(*line) for line in sizes.items()], "stale": stale, "forget": forget}
+        held = self.model.keys() & texts.keys() - set(stale)
+        if held and on_conflict == "error":
+            with pytest.raises(DuplicateId):
+                self.items.add(items, on_conflict=on_conflict, **given)
+            return
+        written = self.items.add(items, on_conflict=on_conflict, **given)
+        assert written.deleted == len(self.model.keys() & set(stale) - texts.keys())
+        self._gone(stale)
+        for name, text in texts.items():
+            if on_conflict == "replace" or name not in self.model:
+                self.model[name] = (text, ENCODER.encode([text])[0], {})
+                self.attached[name] = text.encode()
+        self.ledger = {uri: size for uri, size in self.ledger.items() if uri not in forget} | sizes
+
+    def _gone(self, names: list[str]) -> None:
+        for name in names:
+            self.model.pop(name, None)
+            self.attached.pop(name, None)
 
     @rule(changes=st.dictionaries(st.sampled_from(IDS), METADATA, min_size=1, max_size=4))
     def update(self, changes: dict[str, dict[str, Any]]) -> None:
@@ -102,15 +135,13 @@ class StoreAsADict(RuleBasedStateMachine):
     @rule(names=SOME)
     def delete(self, names: list[str]) -> None:
         assert self.items.delete(names) == len(self.model.keys() & set(names))
-        for name in names:
-            self.model.pop(name, None)
+        self._gone(names)
 
     @rule(where=st.sampled_from(["n > 0", "n = 99", "f <= 1 or s = 'ß'"]))
     def delete_where(self, where: str) -> None:
         doomed = [name for name, (_, _, row) in self.model.items() if FILTERS[where](row)]
         assert self.items.delete(where=where) == len(doomed)
-        for name in doomed:
-            del self.model[name]
+        self._gone(doomed)
 
     @rule(at=st.integers(0, 39), k=st.integers(1, 15), where=st.sampled_from([None, *FILTERS]), exact=st.booleans())
     def search(self, at: int, k: int, where: str | None, exact: bool) -> None:
@@ -171,6 +202,7 @@ class StoreAsADict(RuleBasedStateMachine):
         made.add(["first"], ids=["first"], metadata=[{"n": 0, "f": 0.5, "s": "x"}])
         made.delete(["first"])
         assert made.import_parquet(file, batch=3) == len(self.model)
+        self.attached, self.ledger = {}, {}  # these stay behind
 
     @precondition(lambda self: self.copies % 2 == 0)
     @rule()
@@ -186,6 +218,8 @@ class StoreAsADict(RuleBasedStateMachine):
         for item in self.items.get(list(self.model)):
             self._is(item.id, item.text, item.metadata)
         assert all((name in self.items) == (name in self.model) for name in IDS[:3])
+        assert self.items.attachments(list(self.model), "x") == [self.attached.get(name) for name in self.model]
+        assert dict(self.items.sql("select uri, size from sources").values) == self.ledger
 
     def _is(self, name: str | None, text: str | None, metadata: Any) -> None:
         wanted, _, row = self.model[name or ""]

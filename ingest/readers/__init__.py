@@ -13,6 +13,9 @@ from ingest.sources.base import Document, Kind
 READERS = {  # kind → module with `read`
     Kind.TEXT: "ingest.readers.text",
     Kind.MARKDOWN: "ingest.readers.text",
+    Kind.HTML: "ingest.readers.html",
+    Kind.PDF: "ingest.readers.pdf",
+    Kind.CODE: "ingest.readers.code",
     Kind.CSV: "ingest.readers.tables",
     Kind.TSV: "ingest.readers.tables",
     Kind.JSON: "ingest.readers.tables",

@@ -13,6 +13,7 @@ from typing import Any
 
 from ingest.chunking import Span, Splitter
 from ingest.readers.base import Passage
+from ingest.results import Problem
 from ingest.sources.base import Document
 from latentstore import Item
 
@@ -50,11 +51,15 @@ class Block:
 
 
 def passages(
-    document: Document, sections: Iterable[Section], splitter: Splitter, titled: str = "title"
-) -> Iterator[Passage]:
-    """titled: the metadata that the heading above a passage becomes, in the place of what is known under that name."""
+    document: Document, sections: Iterable[Section | Problem], splitter: Splitter, titled: str = "title"
+) -> Iterator[Passage | Problem]:
+    """Problems in their places. titled: the metadata that the heading above a passage becomes, in the place of what is known
+    under that name."""
     part = 0
     for section in sections:
+        if isinstance(section, Problem):
+            yield section
+            continue
         for span in splitter.split(section.text, section.headings, section.title, section.levels):
             part += 1
             heading = {} if span.title is None else {titled: span.title}
@@ -63,11 +68,14 @@ def passages(
             yield Passage(Item(f"{document.uri}#{part}", text, document.uri, metadata), section.done)
 
 
-def flowing(blocks: Iterable[Block]) -> Iterator[Section]:
-    """Blocks as sections of about BLOCK characters at most."""
+def flowing(blocks: Iterable[Block | Problem]) -> Iterator[Section | Problem]:
+    """Blocks as sections of about BLOCK characters at most. Problems come through."""
     held: list[Block] = []
     size, title = 0, None
     for block in blocks:
+        if isinstance(block, Problem):
+            yield block
+            continue
         if held and (block.apart or size + len(block.text) > BLOCK):
             yield _joined(held, title)
             title = None if block.apart else _last_heading(held, title)

@@ -13,6 +13,7 @@ from ingest.chunking import Span, markdown_headings
 from ingest.readers.base import Passage, Reading
 from ingest.readers.decoding import characters, encoding_of
 from ingest.readers.sections import Headings, Known, Section, passages, stretches
+from ingest.results import Problem
 from ingest.sources.base import Document, Kind
 
 _FRONT = re.compile(r"---[ \t]*\n(.*?\n)?(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
@@ -20,7 +21,7 @@ _LONGEST_FRONT = 1 << 16  # characters
 _TITLE = re.compile(r"^title:[ \t]*(['\"]?)(\S.*?)\1[ \t]*$", re.MULTILINE | re.IGNORECASE)
 
 
-def read(document: Document, path: Path, reading: Reading) -> Iterator[Passage]:
+def read(document: Document, path: Path, reading: Reading) -> Iterator[Passage | Problem]:
     """Everything in a text, in order. Raises Unreadable or OSError, at the start or on the way."""
     return passages(document, _sections(path, document.kind is Kind.MARKDOWN), reading.texts)
 

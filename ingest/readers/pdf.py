@@ -1,0 +1,130 @@
+"""PDF: the text of its pages, lines joined into paragraphs. Metadata: `page`, counted from 1, where a passage begins; `title`,
+`author` and `published` as far as the file says; `part`.
+
+A page is opened, read and closed under a lock, for PDFium stands no second thread, and nothing of it is kept.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pypdfium2
+
+from ingest.readers.base import Passage, Reading
+from ingest.readers.sections import LINE, PARAGRAPH, Block, flowing, passages
+from ingest.results import Problem, Unreadable
+from ingest.sources.base import Document
+
+# Reentrant: a collection of garbage while a page is read may close what an abandoned reader left open.
+_PDFIUM = threading.RLock()
+_FULL = 0.75  # of a page's long lines: a line as long as that goes on in the next
+_HYPHEN = "\x02"  # as PDFium gives one that parts a word at the end of a line
+_PARTED = re.compile(r"(?<=\w)[-\u00ad\u2010]\n(?=[^\W\d_A-Z])")
+_STARTS = re.compile(r"[•◦▪‣·–—*-]\s|\(?(?:\d{1,3}|[a-zA-Z])(?:\.\d+)*[.)]\s|\d+(?:\.\d+)+\s")  # noqa: RUF001
+_ENDS = (".", "!", "?", ":", ";", "。", "！", "？", "”", '"')  # noqa: RUF001
+_DATE = re.compile(r"(?:D:)?(\d{4})(\d\d)?(\d\d)?")
+_BROKEN = (pypdfium2.PdfiumError, ValueError, OverflowError, AssertionError)  # what pypdfium2 raises of a broken file
+
+
+def read(document: Document, path: Path, reading: Reading) -> Iterator[Passage | Problem]:
+    """Every page, in order; a Problem for one that cannot be read. Raises Unreadable or OSError, at the start or on the way."""
+    return passages(document, flowing(_blocks(document.uri, path, reading.limits.pages)), reading.texts)
+
+
+def _blocks(uri: str, path: Path, most: int) -> Iterator[Block | Problem]:
+    with path.open("rb") as file:
+        with _PDFIUM:
+            opened = _opened(file)
+        try:
+            yield from _pages(uri, opened, most)
+        finally:
+            with _PDFIUM:
+                opened.close()
+
+
+def _pages(uri: str, opened: Any, most: int) -> Iterator[Block | Problem]:
+    with _PDFIUM:
+        count, facts = len(opened), _facts(opened)
+    if count > most:
+        raise Unreadable(f"has {count:,} pages, more than {most:,}; the limit can be raised")
+    found = False
+    for number in range(1, count + 1):
+        try:
+            text = paragraphs(_text(opened, number))
+        except _BROKEN as cause:
+            found = True
+            yield Problem(uri, f"page {number:,} cannot be read: {cause}")
+            continue
+        if text:
+            found = True
+            before = " " if text[0].islower() else PARAGRAPH
+            yield Block(text, number / count, {**facts, "page": number}, before=before)
+    if not found:
+        raise Unreadable(
+            f"has no text on its {count:,} pages: perhaps they are scanned pictures" if count else "has no pages"
+        )
+
+
+def _opened(file: Any) -> Any:
+    try:
+        return pypdfium2.PdfDocument(file)
+    except _BROKEN as cause:
+        if "password" in str(cause).lower():
+            raise Unreadable("is encrypted; save it without its password") from cause
+        raise Unreadable(f"cannot be read as PDF: {cause}") from cause
+
+
+def _text(opened: Any, number: int) -> str:
+    with _PDFIUM:
+        page = opened[number - 1]
+        try:
+            words = page.get_textpage()
+            try:
+                return str(words.get_text_bounded(errors="replace"))
+            finally:
+                words.close()
+        finally:
+            page.close()
+
+
+def _facts(opened: Any) -> dict[str, str]:
+    try:
+        told = opened.get_metadata_dict()
+    except _BROKEN:
+        return {}  # of no weight beside the pages
+    date = _DATE.match(told.get("CreationDate", ""))
+    facts = {
+        "title": " ".join(told.get("Title", "").split()),
+        "author": " ".join(told.get("Author", "").split()),
+        "published": "-".join(part for part in date.groups() if part) if date else "",
+    }
+    return {key: value for key, value in facts.items() if value}
+
+
+def paragraphs(text: str) -> str:
+    """The text of a page, which comes in lines as they are printed, in paragraphs; words parted at line ends are joined."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace(_HYPHEN, "").replace("\ufffe", "").replace("\0", "")
+    lines = [line for line in (" ".join(line.split()) for line in _PARTED.sub("", text).split("\n")) if line]
+    longest = sorted(map(len, lines))[len(lines) * 9 // 10] if lines else 0
+    parts: list[str] = []
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        parts += [line, _between(line, following, longest * _FULL)]
+    return "".join(parts[:-1])
+
+
+def _between(line: str, following: str, full: float) -> str:
+    """What parts a printed line from the next."""
+    if len(line) < full:
+        return PARAGRAPH if line.endswith(_ENDS) else LINE
+    if _STARTS.match(following):
+        return LINE
+    return "" if _joins(line[-1]) and _joins(following[:1]) else " "
+
+
+def _joins(sign: str) -> bool:
+    """Whether it is of a script that has no spaces between words."""
+    return "\u2e80" <= sign < "\uac00" or sign >= "\uf900"

@@ -12,6 +12,10 @@ _SECRET = re.compile(
     r"(?i)x-(amz|goog)-.*|sig|signature|auth|pwd|key|expires|.*(token|secret|passw|credential).*|.*(api|access)[_-]?key.*"
 )
 WEB = frozenset({"http", "https"})
+_CONTAINERS = frozenset(
+    {"abfs", "abfss", "az", "wasb", "wasbs"}
+)  # whose user is a part of the place: container@account
+_SHORT = 4  # characters: shorter ones stand in any message
 
 
 def is_address(source: str) -> bool:
@@ -31,7 +35,9 @@ def local_path(address: str) -> Path | None:
 def cleaned(address: str) -> str:
     """Without user, password, fragment, and what in a query grants access; options of a filesystem go altogether."""
     parts = urlsplit(address)
-    host = parts.netloc.rpartition("@")[2]
+    user, _, host = parts.netloc.rpartition("@")
+    if parts.scheme.lower() in _CONTAINERS and (container := user.partition(":")[0]):
+        host = f"{container}@{host}"
     query = ""
     if parts.scheme.lower() in WEB:
         kept = [(key, value) for key, value in parse_qsl(parts.query, True) if not _SECRET.fullmatch(key)]
@@ -49,8 +55,6 @@ def name_of(address: str) -> str:
 
 def roots_of(address: str) -> list[str]:
     """What the uris of its documents are or begin with: whether an address is a file or a folder is not told by its text."""
-    if (path := local_path(address)) is not None:
-        address = path.as_uri()
     root = cleaned(address)
     return [root] if root.endswith("/") or scheme_of(root) in WEB else [root, f"{root}/"]
 
@@ -59,7 +63,8 @@ def without_secrets(message: str, address: str) -> str:
     """A message of another library, which may name the address in full."""
     parts = urlsplit(address)
     user = parts.netloc.rpartition("@")[0]
-    secrets = [user, parts.password, *(value for key, value in parse_qsl(parts.query) if _SECRET.fullmatch(key))]
-    for secret in filter(None, secrets):
-        message = message.replace(secret, "…")
+    secrets = [f"{user}@", parts.password, *(value for key, value in parse_qsl(parts.query) if _SECRET.fullmatch(key))]
+    for secret in secrets:
+        if secret and len(secret) >= _SHORT:
+            message = message.replace(secret, "…")
     return message

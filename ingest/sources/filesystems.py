@@ -57,8 +57,8 @@ def opened(address: str) -> Files:
     scheme = scheme_of(address)
     if scheme in WEB:
         return Web(address)
-    if scheme in _ARROW and urlsplit(address).query:
-        return Arrow(address)  # options for its connection
+    if scheme in _ARROW and (urlsplit(address).query or (scheme == "s3" and "@" in urlsplit(address).netloc)):
+        return Arrow(address)  # with options for its connection, or keys
     try:
         return Fsspec(address)
     except ImportError as missing:

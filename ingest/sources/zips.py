@@ -29,20 +29,31 @@ _FAILURES = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, Runt
 
 def listed(path: Path, budget: Budget) -> Iterator[Member]:
     """Every file, in the order of the directory. Raises Unreadable."""
+    with opened(path, budget) as members:
+        yield from members
+
+
+@contextmanager
+def opened(path: Path, budget: Budget) -> Iterator[Iterator[Member]]:
+    """The same, and all of them can be opened, in any order, for as long as the block lasts. Raises Unreadable."""
     _check_directory(path, budget.members)
     try:
         archive = zipfile.ZipFile(path)
     except _FAILURES as cause:
         raise Unreadable(f"is a damaged zip archive: {cause}") from cause
     with archive:
-        entries = archive.infolist()
-        overlapping = _overlapping(entries)
-        for entry in entries:
-            if entry.is_dir() or stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
-                continue
-            stamp = f"{entry.CRC:08x}:{entry.file_size}:{entry.date_time}"
-            local = _opening(archive, entry, budget, entry.header_offset in overlapping)
-            yield Member(_name(entry), entry.file_size, _modified(entry), stamp, local)
+        yield _members(archive, budget)
+
+
+def _members(archive: zipfile.ZipFile, budget: Budget) -> Iterator[Member]:
+    entries = archive.infolist()
+    overlapping = _overlapping(entries)
+    for entry in entries:
+        if entry.is_dir() or stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
+            continue
+        stamp = f"{entry.CRC:08x}:{entry.file_size}:{entry.date_time}"
+        local = _opening(archive, entry, budget, entry.header_offset in overlapping)
+        yield Member(_name(entry), entry.file_size, _modified(entry), stamp, local)
 
 
 def _opening(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, budget: Budget, overlaps: bool) -> Opening:

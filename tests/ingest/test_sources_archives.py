@@ -4,6 +4,8 @@ import io
 import lzma
 import os
 import random
+import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -433,6 +435,34 @@ def test_a_zip64_is_read(tmp_path):
 def test_what_is_no_archive_at_all_says_so(tmp_path):
     (tmp_path / "x.zip").write_bytes(os.urandom(1) + b"no archive")
     assert "is no archive" in contents(tmp_path / "x.zip")[""]
+
+
+COPY = """
+import resource, sys
+from pathlib import Path
+from ingest.limits import Limits
+from ingest.sources import *
+(archive,) = find([sys.argv[1]], Patterns())
+with archive.local() as at:
+    for member in members(archive, at, Patterns(), Limits(expansion=10**7), {}):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with member.local() as path:
+            print(path.stat().st_size, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before >> 10)
+"""
+
+
+@pytest.mark.parametrize("ending", ["zip", "tar.gz", "txt.bz2"])
+def test_a_large_member_is_copied_in_little_memory(tmp_path, ending):
+    path, large = tmp_path / f"x.{ending}", bytes(100 << 20)
+    if ending == "zip":
+        zipped(path, {"a.txt": large})
+    elif ending == "tar.gz":
+        tarred(path, {"a.txt": large}, "w:gz", compresslevel=1)
+    else:
+        path.write_bytes(bz2.compress(large))
+    done = subprocess.run([sys.executable, "-c", COPY, path], capture_output=True, text=True, check=True)
+    size, grown = map(int, done.stdout.split())
+    assert size == 100 << 20 and grown < 40
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -10,7 +10,7 @@ import pytest
 from ingest.limits import Limits
 from ingest.results import Problem, Unreadable
 from ingest.sources import Document, Kind, Patterns, find, remote, scratch, survey, web
-from ingest.sources.addresses import cleaned
+from ingest.sources.addresses import cleaned, without_secrets
 from latentstore.errors import InvalidInput, NotFound
 from tests.ingest.servers import MODIFIED, S3, Site, serving
 
@@ -168,8 +168,15 @@ SECRETS = {
     "https://example.org/a?access_token=secret": "https://example.org/a",
     "https://example.org/a?q=%C3%A4+b&c": "https://example.org/a?q=%C3%A4+b&c",
     "s3://key:secret@bucket/a?endpoint_override=host": "s3://bucket/a",
+    "abfss://box@host/a": "abfss://box@host/a",
+    "abfss://box:secret@host/a": "abfss://box@host/a",
     "SFTP://me:secret@host/a": "sftp://host/a",
 }
+
+
+def test_nothing_secret_of_an_address_is_told():
+    told = without_secrets("no way to https://me:secret@host/a?sig=hidden", "https://me:secret@host/a?sig=hidden")
+    assert told == "no way to https://…host/a?sig=…"
 
 
 @pytest.mark.parametrize("address", SECRETS)

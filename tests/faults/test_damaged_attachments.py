@@ -8,12 +8,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import stores
 from truth import gaussian
 
 import latentstore
 from latentstore import Collection, Corrupted, Item, Report
+from latentstore.engine import attach
 from latentstore.storage.attachments import AttachmentFile, AttachmentWriter, Ref
 
 NAMES = [f"i{at}" for at in range(8)]
@@ -133,6 +135,18 @@ def test_what_was_never_committed_is_no_attachment_when_the_catalog_is_lost(pile
     writer.close()
     lose_the_catalog(pile)
     assert latentstore.repair(pile).ok and checked(pile) == (set(), [])
+
+
+def test_what_a_failed_write_left_is_not_taken_for_a_later_items_when_the_catalog_is_lost(pile: Path) -> None:
+    with latentstore.open(pile) as store:
+        points = store.collection("points")
+        with points.engine.writing() as snapshot:  # the first step of a write, and no commit
+            attach.append(points.engine, snapshot, attach.of_items([{"content": b"no"}]), np.array([snapshot.next_row]))
+        points.add(vectors=gaussian(1), ids=["later"])
+    lose_the_catalog(pile)
+    assert latentstore.repair(pile).ok
+    with latentstore.open(pile) as store:
+        assert store.collection("points").attachments(["later", "i3"], "content") == [None, content_of("i3")]
 
 
 def test_a_lost_catalog_and_damaged_attachments_cost_only_those(pile: Path) -> None:

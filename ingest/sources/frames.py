@@ -89,6 +89,9 @@ class Query:
             raise Unreadable(f"cannot be queried: {cause}") from cause
 
 
+_PANDAS = {("pandas", "DataFrame"), ("pandas.core.frame", "DataFrame")}
+
+
 def is_frame(source: object) -> bool:
     return hasattr(source, "__arrow_c_stream__") or hasattr(source, "sink_ipc") or _is_pandas(source)
 
@@ -102,8 +105,8 @@ def _document(uri: str, name: str, spool: Callable[[], Path]) -> Document:
 
 
 def _is_pandas(source: object) -> bool:
-    pandas = sys.modules.get("pandas")
-    return pandas is not None and isinstance(source, pandas.DataFrame)
+    # Told by the class alone: another thread may be in the midst of importing pandas.
+    return any((kind.__module__, kind.__name__) in _PANDAS for kind in type(source).__mro__)
 
 
 def _write(frame: Any, path: Path) -> None:

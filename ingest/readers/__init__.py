@@ -15,6 +15,7 @@ READERS = {  # kind → module with `read`
     Kind.MARKDOWN: "ingest.readers.text",
     Kind.HTML: "ingest.readers.html",
     Kind.PDF: "ingest.readers.pdf",
+    Kind.DOCX: "ingest.readers.docx",
     Kind.CODE: "ingest.readers.code",
     Kind.CSV: "ingest.readers.tables",
     Kind.TSV: "ingest.readers.tables",

@@ -2,10 +2,15 @@
 
 import base64
 import hashlib
+import io
 import socket
+import sys
 from collections.abc import Iterator
+from typing import ClassVar
 
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from ingest.limits import Limits
 from ingest.results import Problem, Unreadable
@@ -210,7 +215,6 @@ def test_a_server_that_makes_up_folders_without_end_is_left(site, monkeypatch):
 
 @pytest.fixture
 def memory():
-    fsspec = pytest.importorskip("fsspec")
     files = fsspec.filesystem("memory")
     for name, content in {
         "a.txt": b"first",
@@ -251,9 +255,56 @@ def test_what_vanishes_from_a_filesystem_is_a_problem_of_that_file(memory):
 
 
 def test_a_missing_package_is_named_with_the_line_that_installs_it():
-    pytest.importorskip("fsspec")
     with pytest.raises(InvalidInput, match=r'pip install "latentstore\[remote\]"'):
         survey(["adl://somewhere/else"], Patterns())
+
+
+def test_without_fsspec_buckets_and_single_pages_are_read_and_the_rest_names_it(bucket, site, monkeypatch):
+    for name in ("fsspec", "fsspec.core", "fsspec.implementations", "fsspec.implementations.http"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert bytes_of(*found(f"{site.address}/a.txt")) == b"first"
+    assert len(found(f"s3://bucket/pre{options(bucket)}")) == 7
+    for address in ("sftp://host/a", f"{site.address}/folder/"):
+        with pytest.raises(InvalidInput, match=r'pip install "latentstore\[remote\]"'):
+            found(address)
+
+
+class Breaking(io.BytesIO):
+    """Gives so many bytes, and then an error."""
+
+    def __init__(self, content: bytes, most: int) -> None:
+        super().__init__(content)
+        self.most = most
+
+    def read(self, size=-1):
+        if self.tell() >= self.most:
+            raise OSError("connection lost")
+        return super().read(self.most)
+
+
+class Flaky(MemoryFileSystem):
+    """Loses the connection in the middle of a file, as often as there are losses."""
+
+    protocol = "flaky"
+    losses: ClassVar[list[int]] = []
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return super()._strip_protocol(path.removeprefix("flaky:/"))
+
+    def _open(self, path, mode="rb", **options):
+        whole = super()._open(path, mode, **options)
+        return Breaking(whole.getvalue(), self.losses.pop()) if self.losses else whole
+
+
+def test_a_filesystem_that_loses_its_connection_is_asked_again(memory):
+    fsspec.register_implementation("flaky", Flaky, clobber=True)
+    (document,) = found("flaky://pile/a.txt")
+    Flaky.losses[:] = [2, 3]
+    assert bytes_of(document) == b"first"
+    Flaky.losses[:] = [2] * 4
+    with pytest.raises(Unreadable, match="in 4 attempts: OSError: connection lost"):
+        bytes_of(document)
 
 
 def test_an_address_that_nothing_speaks_is_refused_without_its_password():

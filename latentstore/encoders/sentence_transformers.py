@@ -3,6 +3,7 @@ prompts, the similarity and the window that the model itself declares. Only safe
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
 from collections.abc import Sequence
@@ -86,11 +87,11 @@ class SentenceTransformersEncoder:
     def token_spans(self, text: str) -> list[tuple[int, int]]:
         """Character offsets [start, end) of each token, ascending. Raises InvalidInput for a slow tokenizer."""
         check_texts([text])
-        if not self._model.tokenizer.is_fast:
+        if not self._counting.is_fast:
             raise InvalidInput(
                 f"model {self._place} has no fast tokenizer, which alone knows offsets; save it with one"
             )
-        found = self._model.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        found = self._counting(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         return [(int(start), int(end)) for start, end in found["offset_mapping"]]
 
     @classmethod
@@ -108,8 +109,14 @@ class SentenceTransformersEncoder:
         with self._loading:
             return self.__dict__.get("_model") or _load(self._folder)
 
+    @cached_property
+    def _counting(self) -> Any:
+        """A tokenizer of its own: whether it cuts is state, and counting must not turn that off for an encoding thread."""
+        with self._loading:
+            return self.__dict__.get("_counting") or copy.deepcopy(self._model.tokenizer)
+
     def _ids(self, texts: list[str]) -> list[list[int]]:
-        found = self._model.tokenizer(texts, add_special_tokens=False, truncation=False, verbose=False) if texts else {}
+        found = self._counting(texts, add_special_tokens=False, truncation=False, verbose=False) if texts else {}
         return list(found.get("input_ids", ()))
 
     def _run_texts(self, items: Sequence[Any], at: list[int], role: Role) -> Float32:

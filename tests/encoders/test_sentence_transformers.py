@@ -1,5 +1,7 @@
 import json
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -103,3 +105,21 @@ def test_a_model_that_sees_takes_texts_and_pictures_and_agrees_with_transformers
     found /= np.linalg.norm(found, axis=1, keepdims=True)
     np.testing.assert_allclose(found, bare.encode(items), atol=1e-5)
     assert encoder.window == bare.window == 14
+
+
+def test_counting_tokens_in_another_thread_changes_no_vector(model):
+    encoder, texts = load(str(model)), ["fish storm der hund " * 20] * 16
+    wanted, done = encoder.encode(texts), threading.Event()
+
+    def count():
+        while not done.is_set():
+            assert encoder.count_tokens(["fish " * 40] * 8) == [40] * 8
+
+    with ThreadPoolExecutor(2) as pool:
+        counting = [pool.submit(count) for _ in range(2)]
+        try:
+            for _ in range(40):
+                np.testing.assert_allclose(encoder.encode(texts), wanted, atol=1e-4)
+        finally:
+            done.set()
+    assert [one.result() for one in counting] == [None, None]

@@ -163,7 +163,7 @@ class _Twin:
         scale = sample.bytes[kind] / read.bytes if by_bytes else sample.seen[kind] / len(sample.drawn[kind])
         items = read.items * scale
         made.items += round(items)
-        made.seconds += items * (written + read.seconds / max(1, len(read.passages)) / DECODERS)
+        made.seconds += items * (written + read.seconds / max(1, read.count) / DECODERS)
         made.growth += round(items * grown)
 
     def _read(self, collection: Collection, documents: Sequence[Document], made: Plan) -> _Read:
@@ -174,10 +174,11 @@ class _Twin:
         read = _Read()
         for document in documents:
             began = time.perf_counter()
-            passages, problems, part = _some(opener.events(document, None), document.size)
+            passages, problems, count, items = _some(opener.events(document, None))
             read.seconds += time.perf_counter() - began
             read.passages += passages
-            read.items += len(passages) / part
+            read.count += count
+            read.items += items
             read.bytes += document.size or 0
             made.problems += problems
             made.bad += len(problems)
@@ -203,29 +204,33 @@ class _Twin:
 @dataclass(slots=True)
 class _Read:
     passages: list[Passage] = field(default_factory=list)
-    items: float = 0.0  # in the documents read, those cut short taken to their end
+    count: int = 0  # items read
+    items: float = 0.0  # in these documents, read to their end or not
     bytes: int = 0
     seconds: float = 0.0
 
 
-def _some(events: Iterator[Event], size: int | None) -> tuple[list[Passage], list[Problem], float]:
-    """The first items of a document, its problems, and the share of it that was read."""
+def _some(events: Iterator[Event]) -> tuple[list[Passage], list[Problem], int, float]:
+    """The first items of a document, its problems so far, how many items were read, and about how many it holds.
+
+    Items of one block are all as far into their document, so the count is taken where that figure steps on.
+    """
     passages: list[Passage] = []
     problems: list[Problem] = []
+    count, before, behind, share = 0, 0, 0.0, 0.0
     for event in events:
-        if isinstance(event, Passage):
-            passages.append(event)
-        elif isinstance(event, Problem):
+        if isinstance(event, Problem):
             problems.append(event)
-        if len(passages) >= _ITEMS:
-            return passages, problems, max(passages[-1].done or _characters(passages) / max(1, size or 0), 1e-6)
-    return passages, problems, 1.0
-
-
-def _characters(passages: Sequence[Passage]) -> int:
-    """About what these rows take up in their file, for formats that do not say how far they have been read."""
-    rows = (one.item for one in passages)
-    return sum(len(row.text or "") + sum(len(str(value)) + 1 for value in row.metadata.values()) for row in rows)
+        if not isinstance(event, Passage):
+            continue
+        if event.done != share:
+            before, behind, share = count, share, event.done
+            if before >= _ITEMS and behind > 0:
+                return passages, problems, count, before / behind
+        count += 1
+        if len(passages) < _ITEMS:
+            passages.append(event)
+    return passages, problems, count, float(count)
 
 
 def _thinned(passages: list[Passage]) -> list[Passage]:

@@ -51,10 +51,9 @@ class Block:
 
 
 def passages(
-    document: Document, sections: Iterable[Section | Problem], splitter: Splitter, titled: str = "title"
+    document: Document, sections: Iterable[Section | Problem], splitter: Splitter
 ) -> Iterator[Passage | Problem]:
-    """Problems in their places. titled: the metadata that the heading above a passage becomes, in the place of what is known
-    under that name."""
+    """Problems come through. `title` is the heading above a passage, else what is known under that name."""
     part = 0
     for section in sections:
         if isinstance(section, Problem):
@@ -62,7 +61,7 @@ def passages(
             continue
         for span in splitter.split(section.text, section.headings, section.title, section.levels):
             part += 1
-            heading = {} if span.title is None else {titled: span.title}
+            heading = {} if span.title is None else {"title": span.title}
             metadata = {**section.place(span), **heading, "part": part}
             text = section.text[span.start : span.end]
             yield Passage(Item(f"{document.uri}#{part}", text, document.uri, metadata), section.done)

@@ -58,12 +58,21 @@ def _facts(row: Row) -> Iterator[tuple[str, str]]:
     yield "collection", row["collection"]
     yield "items", f"{row['items']:,}"
     yield "on disk", size(row["bytes"])
+    if row["sources"]:
+        yield "sources", f"{row['sources']:,} in the ledger"
+    if row["attachments"]["count"]:
+        yield "attached", _attached(row["attachments"])
     yield "metadata", ", ".join(f"{name} {kind}" for name, kind in row["columns"].items()) or "none"
     for space in row["spaces"]:
         yield f"space {space['space']}", _space(space)
         yield "  index", _index(space["index"])
     for told in row["notes"]:
         yield "note", one_line(str(told))
+
+
+def _attached(attachments: Row) -> str:
+    dead = f", and {size(attachments['dead'])} deleted, which optimize clears away" if attachments["dead"] else ""
+    return f"{counted(attachments['count'], 'attachment')} of {size(attachments['bytes'])}{dead}"
 
 
 def _space(space: Row) -> str:
@@ -99,15 +108,18 @@ def size(count: int) -> str:
 
 def sql(
     store: StoreArgument,
-    query: Annotated[str, typer.Argument(metavar="QUERY", help="One SELECT over the table items.", show_default=False)],
+    query: Annotated[
+        str, typer.Argument(metavar="QUERY", help="One SELECT over the tables items and sources.", show_default=False)
+    ],
     collection_name: CollectionOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Ask a collection with SQL; it is the table items, and nothing else can be read or written.
+    """Ask a collection with SQL: its items, and the sources that were read. Nothing else can be read, nothing written.
 
     Examples:
       latentstore sql pile.latent "select count(*) from items"
       latentstore sql pile.latent "select uri, count(*) n from items group by uri"
+      latentstore sql pile.latent "from sources where error is not null"
       latentstore sql pile.latent "select id, text from items" --format csv
     """
     with collection(store, collection_name) as docs:

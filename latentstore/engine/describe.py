@@ -19,12 +19,18 @@ def info(engine: Engine) -> dict[str, Any]:
         "items": snapshot.items,
         "commits": snapshot.seq,
         "sources": engine.catalog.count_sources(),
-        "attachments": blobs.totals(engine.catalog)._asdict(),
+        "attachments": _attachments(engine),
         "columns": {column.name: str(column.type) for column in snapshot.columns},
         "bytes": _bytes(engine.folder),
         "spaces": [space_info(engine, view) for view in snapshot.spaces.values()],
         "notes": list(engine.notes),
     }
+
+
+def _attachments(engine: Engine) -> dict[str, int]:
+    """How many items' attachments, of how many distinct contents, their bytes; dead: bytes that optimize clears away."""
+    found = blobs.totals(engine.catalog)
+    return {"count": found.attachments, "contents": found.contents, "bytes": found.bytes, "dead": found.dead}
 
 
 def space_info(engine: Engine, view: SpaceView) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def test_equal_bytes_are_stored_once(points: Collection) -> None:
     size = file_of(points).stat().st_size
     put(points, {"c": {"z": BIG}})
     assert len(BIG) < size < file_of(points).stat().st_size < len(BIG) + 1000
-    assert points.info()["attachments"] == {"attachments": 4, "contents": 1, "bytes": len(BIG), "dead": 0}
+    assert points.info()["attachments"] == {"count": 4, "contents": 1, "bytes": len(BIG), "dead": 0}
     assert points.attachments(["a", "b", "c"], "x") == [BIG, BIG, None]
 
 
@@ -66,10 +66,10 @@ def test_updating_keeps_attachments_and_replacing_brings_new_ones(points: Collec
 def test_a_deleted_item_leaves_bytes_that_another_may_still_have(points: Collection) -> None:
     put(points, {"a": {"x": BIG}, "b": {"x": BIG}, "c": {"x": b"c"}})
     points.delete(["a", "c"])
-    assert points.info()["attachments"] == {"attachments": 1, "contents": 1, "bytes": len(BIG), "dead": 1}
+    assert points.info()["attachments"] == {"count": 1, "contents": 1, "bytes": len(BIG), "dead": 1}
     points.add(stale=["b"])
     put(points, {"d": {"x": BIG}})  # brought back before it was cleared away
-    assert points.info()["attachments"] == {"attachments": 1, "contents": 1, "bytes": len(BIG), "dead": 1}
+    assert points.info()["attachments"] == {"count": 1, "contents": 1, "bytes": len(BIG), "dead": 1}
     assert points.attachments(["d"], "x") == [BIG]
     with pytest.raises(ItemNotFound, match="'a'"):
         points.attachments(["d", "a"], "x")

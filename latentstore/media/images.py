@@ -48,6 +48,7 @@ _FORMATS: dict[str, Any] = {
 }
 _ROOM = 2 * MAX_SIDE  # pixels a side that a JPEG is decoded to at least
 _TWELVE_BITS, _SIXTEEN_BITS = 4095, 65_535
+SMOOTH = Image.Resampling.BICUBIC
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -97,7 +98,7 @@ def facts(source: Any, *, max_pixels: int = MAX_PIXELS) -> dict[str, Any]:
 def thumbnail(source: Any) -> bytes:
     """A JPEG of at most 160 pixels a side, some 4 KB. The same bytes for the same pixels. Raises InvalidInput."""
     picture = load(source)
-    small = picture.resize(_fitted(picture.size, THUMBNAIL_SIDE), Image.Resampling.BICUBIC)
+    small = picture.resize(_fitted(picture.size, THUMBNAIL_SIDE), SMOOTH)
     file = io.BytesIO()
     small.save(file, "JPEG", quality=72, optimize=True)
     return file.getvalue()
@@ -240,7 +241,7 @@ def _stretched(values: Any) -> UInt8:
 
 def _resized(image: Image.Image) -> Image.Image:
     size = _fitted(image.size, MAX_SIDE)
-    return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
+    return image if size == image.size else image.resize(size, SMOOTH, reducing_gap=3.0)
 
 
 def _fitted(size: tuple[int, int], side: int) -> tuple[int, int]:

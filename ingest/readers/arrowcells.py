@@ -19,6 +19,8 @@ from ingest.readers.blocks import INT64, Faults, fitted
 
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _FIRST, _LAST = -62_135_596_800, 253_402_300_799  # seconds of the years 1 to 9999
+_LISTS = (pa.ListArray, pa.LargeListArray, pa.FixedSizeListArray, pa.ListViewArray, pa.LargeListViewArray)
+LARGEST = 1 << 22  # values within the lists of one block, or of one row
 _DIGITS = 38  # of the longest decimal that a store keeps
 
 
@@ -30,7 +32,7 @@ def values(array: Any) -> tuple[list[Any], Faults]:
     if types.is_dictionary(kind):
         return _coded(array)
     if types.is_run_end_encoded(kind):
-        return values(pc.run_end_decode(array))
+        return _runs(array)
     if types.is_null(kind):
         return [None] * len(array), {}
     if types.is_boolean(kind) or _bytes(kind):
@@ -53,7 +55,32 @@ def _others(array: Any) -> tuple[list[Any], Faults]:
         return [None if tick is None else tick / _PER_SECOND[kind.unit] for tick in ticks], {}
     if types.is_decimal(kind) and kind.precision > _DIGITS:
         return [None if value is None else _shortest(value) for value in array.to_pylist()], {}
-    return fitted(array.to_pylist())
+    found, faults = unfolded(array)
+    fit, more = fitted(found)
+    return fit, faults | more
+
+
+def unfolded(array: Any) -> tuple[list[Any], Faults]:
+    """Python's own lists and dicts. A few bytes can stand for billions of values, of which none is made."""
+    if _weight(array) <= LARGEST:
+        return array.to_pylist(), {}
+    rows = [array.slice(row, 1) for row in range(len(array))]
+    faults = {row: f"it holds more than {LARGEST:,} values" for row, one in enumerate(rows) if _weight(one) > LARGEST}
+    return [None if row in faults else one[0].as_py() for row, one in enumerate(rows)], faults
+
+
+def _weight(array: Any) -> int:
+    """How many values it is, those within others counted."""
+    if isinstance(array, pa.ExtensionArray):
+        return _weight(array.storage)
+    if types.is_struct(array.type):
+        return len(array) + sum(_weight(array.field(at)) for at in range(array.type.num_fields))
+    if types.is_map(array.type):
+        first, last = array.offsets[0].as_py(), array.offsets[-1].as_py()
+        return len(array) + sum(_weight(part.slice(first, last - first)) for part in (array.keys, array.items))
+    if isinstance(array, _LISTS):
+        return len(array) + _weight(array.flatten())
+    return len(array)
 
 
 def _shortest(value: Decimal) -> str:
@@ -89,6 +116,16 @@ def _coded(array: Any) -> tuple[list[Any], Faults]:
     wanted = [None if code is None else places[code] for code in codes.to_pylist()]
     bad = {row: faults[place] for row, place in enumerate(wanted) if place in faults} if faults else {}
     return [None if place is None else entries[place] for place in wanted], bad
+
+
+def _runs(array: Any) -> tuple[list[Any], Faults]:
+    """Each run once, however long it is."""
+    first, count = array.find_physical_offset(), array.find_physical_length()
+    entries, faults = values(array.values.slice(first, count))
+    ends = np.minimum(array.run_ends.slice(first, count).to_numpy() - array.offset, len(array))
+    runs = np.repeat(np.arange(count), np.diff(ends, prepend=0)).tolist()
+    bad = {row: faults[run] for row, run in enumerate(runs) if run in faults} if faults else {}
+    return [entries[run] for run in runs], bad
 
 
 def _texts(array: Any) -> tuple[list[Any], Faults]:

@@ -10,13 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ingest.readers import vectors
-from ingest.readers.arrowcells import values
-from ingest.readers.blocks import ROWS, WEIGHT, Block
+from ingest.readers.arrowcells import unfolded, values
+from ingest.readers.blocks import ROWS, WEIGHT, Block, Faults
 from ingest.readers.columns import Roles, check_count
 from ingest.results import Unreadable
 from ingest.sources.base import Kind
 
 _HELD = 256 << 20  # bytes: a batch of an Arrow file that may be longer is mapped, not read at once
+_EXPANDED = 512 << 20  # bytes that the rows decoded at once may grow to
 _BUFFER = 1 << 20  # bytes of each column read at a time
 
 Piece = tuple[pa.RecordBatch, float]  # and the share of the table that is behind it
@@ -34,7 +35,7 @@ class ArrowTable:
 
     def blocks(self, roles: Roles) -> Iterator[Block]:
         with self._opened() as file:
-            yield from of_batches(_parquet(file) if self._parquet else _arrow(file, self._path), roles)
+            yield from of_batches(_parquet(file, self._path) if self._parquet else _arrow(file, self._path), roles)
 
     def _opened(self) -> Any:
         if self._parquet:
@@ -72,29 +73,55 @@ def _block(batch: pa.RecordBatch, number: int, roles: Roles, done: float) -> Blo
         if place == roles.vector:
             block.columns.append(vectors.from_arrow(column))
         elif place in (roles.image, roles.audio):
-            block.columns.append(_opened(column))
+            _take(block, place, *_opened(column))
         else:
-            found, faults = values(column)
-            block.columns.append(found)
-            if faults:
-                block.faults[place] = faults
+            _take(block, place, *values(column))
     return block
 
 
-def _opened(column: Any) -> list[Any]:
+def _take(block: Block, place: int, found: list[Any], faults: Faults) -> None:
+    block.columns.append(found)
+    if faults:
+        block.faults[place] = faults
+
+
+def _opened(column: Any) -> tuple[list[Any], Faults]:
     """Cells of pictures or sounds as they are: bytes, paths, structs of both."""
-    return (column.storage if isinstance(column, pa.ExtensionArray) else column).to_pylist()  # type: ignore[no-any-return]
+    return unfolded(column.storage if isinstance(column, pa.ExtensionArray) else column)
 
 
-def _parquet(file: Any) -> Iterator[Piece]:
+def _parquet(file: Any, path: Path) -> Iterator[Piece]:
     total, done = max(1, file.metadata.num_rows), 0
     for at in range(file.num_row_groups):
-        group = file.metadata.row_group(at)
-        heavy = group.total_byte_size // max(1, group.num_rows)
-        rows = max(1, min(ROWS, WEIGHT // max(1, heavy)))
+        rows = _rows_of_group(file.metadata.row_group(at), path)
         for batch in file.iter_batches(rows, row_groups=[at], use_threads=False):
             done += batch.num_rows
             yield batch, min(1.0, done / total)
+
+
+def _rows_of_group(group: Any, path: Path) -> int:
+    """How many rows are decoded at once: a short file may say in a bit a row that all of them hold the same long text."""
+    heavy = int(group.total_byte_size) // max(1, int(group.num_rows))
+    entry = max((_dictionary_bytes(group.column(at), path) for at in range(group.num_columns)), default=0)
+    return max(1, min(ROWS, WEIGHT // max(1, heavy), _EXPANDED // max(1, entry)))
+
+
+def _dictionary_bytes(column: Any, path: Path) -> int:
+    """The size of the column's dictionary, which no entry of it exceeds: the second number of the page's header."""
+    start = column.dictionary_page_offset if column.has_dictionary_page else None
+    if not start or column.physical_type != "BYTE_ARRAY":
+        return 0
+    with path.open("rb") as file:
+        file.seek(start)
+        header = file.read(16)
+    # Thrift's compact protocol: field 1 and field 2, both 32-bit numbers, each a mark and a zigzag varint.
+    size = shift = 0
+    for byte in header[3:8] if header[:1] == b"\x15" and header[2:3] == b"\x15" else b"":
+        size |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return size >> 1
+    return 0
 
 
 def _arrow(file: Any, path: Path) -> Iterator[Piece]:

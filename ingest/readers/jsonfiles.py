@@ -71,11 +71,15 @@ class JsonTable:
         self._encoding = encoding_of(path)
         self._layout, self._key = (Layout.LINES, "") if kind is Kind.JSONL else self._find_layout(columns)
         kinds: dict[str, set[str]] = {}
+        problem = ""
         for chunk in self._chunks():
+            problem = problem or next(iter(chunk.problems), "")
             names = list(dict.fromkeys(chain.from_iterable(chunk.fields)))
             check_count(len(kinds.keys() | set(names)))
             for name, cells in zip(names, chunk.columns(names), strict=True):
                 kinds.setdefault(name, set()).update(_kinds(cells))
+        if problem and not kinds:
+            raise Unreadable(f"holds no JSON object: {problem}")
         self.names = list(kinds)
         self._mixed = [_mixes(found) for found in kinds.values()]
 

@@ -85,9 +85,9 @@ class JsonText:
 
     def _longer(self, cause: ValueError) -> None:
         held = len(self._held) - self._at
-        if held >= LONGEST:
+        if held > LONGEST:
             raise Unreadable(f"is no JSON, or has a value longer than {LONGEST:,} characters: {cause}") from cause
-        if not self._more(max(PIECE, held)):
+        if not self._more(min(max(PIECE, held), LONGEST + 1 - held)):
             raise Unreadable(f"is not JSON, or breaks off early: {cause}") from cause
 
     def _more(self, count: int) -> bool:

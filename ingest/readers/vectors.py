@@ -20,19 +20,22 @@ def from_arrow(array: Any) -> list[Vector]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    from ingest.readers.arrowcells import unfolded
+
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
     if not _lists(array.type) or not _numbers(array.type.value_type):
-        return from_values(array.to_pylist())
+        found, faults = unfolded(array)
+        return [faults.get(row, "").removeprefix("it ") or _one(cell) for row, cell in enumerate(found)]
     lengths = pc.fill_null(pc.list_value_length(array), -1).to_numpy(zero_copy_only=False)
-    found: list[Vector] = [None] * len(array)
+    made: list[Vector] = [None] * len(array)
     for length in np.unique(lengths).tolist():
         at = np.flatnonzero(lengths == length)
         if length >= 0:
             alike = array if len(at) == len(array) else array.take(pa.array(at))
             for row, vector in zip(at.tolist(), _rows(alike.flatten(), length, len(at)), strict=True):
-                found[row] = vector
-    return found
+                made[row] = vector
+    return made
 
 
 def from_values(cells: Iterable[Any]) -> list[Vector]:

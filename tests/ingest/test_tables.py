@@ -206,6 +206,7 @@ def test_an_object_with_the_columns_asked_for_is_a_row_whatever_arrays_it_has(wr
         ('[{"text": "a"}, {"te', "breaks off early"),
         ('[{"text": "a"}] 1', "behind the end"),
         ('[{"text": "a"} {"text": "b"}]', "expected ']', got '{'"),
+        ("[1, 2]", "holds no JSON object: record 1 is a JSON int"),
         ("12", "neither an array nor an object"),
         ("", "neither an array nor an object"),
         ('[{"text": ' + "[" * 100_000, "nests too deep"),

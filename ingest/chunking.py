@@ -65,10 +65,6 @@ class Splitter:
         """wanted: tokens a passage, never more than the window; None: half the window, at most LARGEST."""
         return cls(tokens, max(1, min(wanted or min(tokens.window // 2, LARGEST), tokens.window)))
 
-    def fits(self, text: str) -> bool:
-        """Whether a text is one passage, as far as can be told without the tokenizer."""
-        return _surely_fits(text, self.limit)
-
     def split(
         self,
         text: str,
@@ -84,6 +80,9 @@ class Splitter:
             yield from _stripped(text, 0, len(text), title)
             return
         measure = _Measure(text, [start for start, _ in self.tokens.token_spans(text)])
+        if not headings and not levels and len(measure.starts) <= self.limit and text == text.strip():
+            yield Span(0, len(text), title)  # what `_fitted` would find, counting the same text again
+            return
         if levels:
             parts = _nested(measure, 0, len(text), self.limit, levels)
         else:

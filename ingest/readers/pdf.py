@@ -1,5 +1,5 @@
 """PDF: the text of its pages, lines joined into paragraphs. Metadata: `page`, counted from 1, where a passage begins; `title`,
-`author` and `published` as far as the file says; `part`.
+`author` and `created` as far as the file says; `part`.
 
 A page is opened, read and closed under a lock, for PDFium stands no second thread, and nothing of it is kept.
 """
@@ -54,12 +54,12 @@ def _pages(uri: str, opened: Any, most: int) -> Iterator[Block | Problem]:
     found = False
     for number in range(1, count + 1):
         try:
-            text = paragraphs(_text(opened, number))
+            printed = _text(opened, number)
         except _BROKEN as cause:
             found = True
             yield Problem(uri, f"page {number:,} cannot be read: {cause}")
             continue
-        if text:
+        if text := paragraphs(printed):
             found = True
             before = " " if text[0].islower() else PARAGRAPH
             yield Block(text, number / count, {**facts, "page": number}, before=before)
@@ -100,24 +100,28 @@ def _facts(opened: Any) -> dict[str, str]:
     facts = {
         "title": " ".join(told.get("Title", "").split()),
         "author": " ".join(told.get("Author", "").split()),
-        "published": "-".join(part for part in date.groups() if part) if date else "",
+        "created": "-".join(part for part in date.groups() if part) if date else "",
     }
     return {key: value for key, value in facts.items() if value}
 
 
 def paragraphs(text: str) -> str:
     """The text of a page, which comes in lines as they are printed, in paragraphs; words parted at line ends are joined."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace(_HYPHEN, "").replace("\ufffe", "").replace("\0", "")
-    lines = [line for line in (" ".join(line.split()) for line in _PARTED.sub("", text).split("\n")) if line]
-    longest = sorted(map(len, lines))[len(lines) * 9 // 10] if lines else 0
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\ufffe", _HYPHEN).replace("\0", "")
+    text = _PARTED.sub(_HYPHEN, text).replace(_HYPHEN, f"{_HYPHEN}\n")
+    lines = [line for line in (" ".join(line.split()) for line in text.split("\n")) if line]
+    full = sorted(map(len, lines))[len(lines) * 9 // 10] * _FULL if lines else 0
     parts: list[str] = []
-    for line, following in zip(lines, [*lines[1:], ""], strict=True):
-        parts += [line, _between(line, following, longest * _FULL)]
+    for number, line in enumerate(lines, 1):
+        following = lines[number] if number < len(lines) else ""
+        parts += [line.removesuffix(_HYPHEN), _between(line, following, full)]
     return "".join(parts[:-1])
 
 
 def _between(line: str, following: str, full: float) -> str:
     """What parts a printed line from the next."""
+    if line.endswith(_HYPHEN):
+        return ""
     if len(line) < full:
         return PARAGRAPH if line.endswith(_ENDS) else LINE
     if _STARTS.match(following):

@@ -108,14 +108,16 @@ def kept(key: Hashable, name: str, write: Callable[[Path], None]) -> Path:
 
 
 def pour(pieces: Iterable[bytes], path: Path, most: int) -> int:
-    """Write a file piece by piece; the bytes written. Raises Unreadable past `most`."""
+    """Write over a file piece by piece; the bytes written. Raises Unreadable past `most`."""
     written = 0
-    with path.open("wb") as file:
+    # Truncated behind, not before: some file systems write out at once what takes the place of a truncated file.
+    with path.open("r+b") as file:
         for piece in pieces:
             written += len(piece)
             if written > most:
                 raise Unreadable(f"is larger than {most:,} bytes; the limit can be raised")
             file.write(piece)
+        file.truncate()
     return written
 
 

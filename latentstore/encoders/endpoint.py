@@ -1,12 +1,14 @@
 """EndpointEncoder: texts through an embeddings endpoint as OpenAI's is, of that provider or of any server that speaks the
 same: `openai:MODEL`, `openai:MODEL@https://host/v1`, `openai:MODEL@http://localhost:11434/v1`.
 
-After a `#` come settings, `&` between them: `dimensions=256` asks for shorter vectors, `key=NAME` names the environment
-variable that holds the key, `rate=600` asks no more often a minute, `timeout=60` waits no longer in all for an answer.
+After a `#` come settings, `&` between them: `dimensions=256` asks for shorter vectors, `rate=600` asks no more often a
+minute, `timeout=60` waits no longer in all for an answer.
 
 Texts leave this machine, and a line on standard error says where they go before the first one does. The key comes from
-the environment at each question and is kept nowhere: OPENAI_API_KEY goes to api.openai.com and nowhere else, another host
-gets the key whose variable is named, or none. Only https is spoken, except with this machine itself.
+the environment at each question and is kept nowhere. OPENAI_API_KEY goes to api.openai.com alone; the variable for
+another host is named after it, LATENTSTORE_KEY_API_EXAMPLE_COM for api.example.com, and without it no key is sent. So no
+store, whoever made it, can have a key sent to a host that it was not meant for. Only https is spoken, except with this
+machine itself.
 
 The fingerprint names host, model and dimensions. A provider may change a model silently under the same name, which no
 fingerprint here can tell: vectors of equal texts differ a little from day to day anyway. Where that matters, name a dated
@@ -37,16 +39,16 @@ USUAL_KEY = "OPENAI_API_KEY"
 _COUNT, _CHARACTERS = 256, 100_000  # of texts asked together; one longer text goes alone
 _PROBE = Patience(total=30.0, tries=3, one=20.0)  # somebody waits
 _OF_TEXTS = (400, 413, 422)  # what a server answers to a text that is too long, or to too many
-_FORM = "openai:MODEL, or openai:MODEL@https://host/v1, with settings after a # such as #dimensions=256&key=NAME"
+_FORM = "openai:MODEL, or openai:MODEL@https://host/v1, with settings after a # such as #dimensions=256&rate=600"
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What a spec says. base: the address without a slash at its end. key: the name of a variable."""
+    """What a spec says. base: the address without a slash at its end. key: the name of the variable for its host."""
 
     model: str
     base: str
-    key: str | None
+    key: str
     dimensions: int | None
     rate: float
     timeout: float
@@ -104,7 +106,7 @@ class EndpointEncoder:
     def _announce(self) -> None:
         with self._lock:
             if not self._announced:
-                key = f"the key in {self._at.key}" if self._at.key else "no key"
+                key = f"the key in {self._at.key}" if os.environ.get(self._at.key) else "no key"
                 print(f"latentstore: texts go to {self._at.base} (model {self._at.model}, {key})", file=sys.stderr)
             self._announced = True
 
@@ -122,8 +124,8 @@ class EndpointEncoder:
     def _halved(self, texts: list[str], first: int, patience: Patience, refused: Refused) -> Float32:
         """The batch may be too large, or one text too long: ask for less, so that the one can be named."""
         if refused.status not in _OF_TEXTS:
-            keyed = f"check the key in {self._at.key}" if self._at.key else "name the variable of a key with #key=NAME"
-            hint = f"; {keyed}" if refused.status in (401, 403) else ""
+            keyed = refused.status in (401, 403)
+            hint = f"; its key is looked for in the environment variable {self._at.key}" if keyed else ""
             raise EncoderFailed(f"{self._at.base} refuses to answer: {refused}{hint}") from None
         half = len(texts) // 2
         if not half:
@@ -142,20 +144,18 @@ class EndpointEncoder:
         return vectors
 
     def _key(self) -> str | None:
-        if self._at.key is None:
-            return None
         key = os.environ.get(self._at.key, "").strip()
-        if not key:
+        if not key and self._at.base == USUAL:
             raise EncoderMissing(f"{self._at.base} needs a key: set the environment variable {self._at.key}")
         if not key.isascii() or not key.isprintable():
             raise EncoderMissing(
                 f"the environment variable {self._at.key} holds characters that no key has; set it anew"
             )
-        return key
+        return key or None
 
 
 def parsed(argument: str) -> Endpoint:
-    """Raises InvalidInput; nothing that may be a key is repeated in it."""
+    """Raises InvalidInput; nothing that may be a secret is repeated in it."""
     rest, _, written = argument.partition("#")
     model, at, address = rest.rpartition("@http")
     if not at:
@@ -164,14 +164,17 @@ def parsed(argument: str) -> Endpoint:
     if not model:
         raise InvalidInput(f"expected {_FORM}; the model is missing")
     settings = dict(parse_qsl(written, keep_blank_values=True))
-    if strange := sorted(set(settings) - {"dimensions", "key", "rate", "timeout"}):
-        raise InvalidInput(f"expected {_FORM}; there is no setting {strange[0]!r}")
-    key = settings.get("key", USUAL_KEY if base == USUAL else None)
-    if key is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", key):
-        raise InvalidInput("key= takes the name of an environment variable, in capitals, never the key itself")
+    if set(settings) - {"dimensions", "rate", "timeout"}:
+        raise InvalidInput(f"expected {_FORM}; the settings are dimensions, rate and timeout, a key is none")
+    key = USUAL_KEY if base == USUAL else _variable(urlsplit(base).hostname or "")
     dimensions = _number(settings, "dimensions", 1, 65_536)
     rate, timeout = _number(settings, "rate", 0.001, 1e6), _number(settings, "timeout", 1, 3_600)
     return Endpoint(model, base, key, None if dimensions is None else int(dimensions), rate or 0.0, timeout or 180.0)
+
+
+def _variable(host: str) -> str:
+    """One of its own for each host: a dot and a dash differ."""
+    return f"LATENTSTORE_KEY_{host.upper().replace('-', '__').replace('.', '_').replace(':', '_')}"
 
 
 def _base(address: str) -> str:
@@ -180,7 +183,13 @@ def _base(address: str) -> str:
         host, port = parts.hostname or "", parts.port
     except ValueError as cause:
         raise InvalidInput(f"expected {_FORM}; the address is none: {cause}") from None
-    if not host or re.search(r"\s", address) or parts.query or parts.username is not None or parts.password is not None:
+    if (
+        not re.fullmatch(r"[a-z0-9.:-]+", host)
+        or re.search(r"\s", address)
+        or parts.query
+        or parts.username is not None
+        or parts.password is not None
+    ):
         raise InvalidInput(f"expected {_FORM}; an address has a host and a path, no user, no password, no query")
     if parts.scheme != "https" and not is_loopback(host):
         raise InvalidInput(f"{parts.scheme}://{host} would carry texts and key for anybody to read; use https")

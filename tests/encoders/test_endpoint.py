@@ -297,30 +297,37 @@ def test_a_rate_gives_turns_evenly_apart_and_none_saved_up():
     assert [Pace(0).turn(now) for now in (1, 1)] == [0, 0]
 
 
-def test_the_key_comes_from_the_variable_that_is_named_and_is_seen_nowhere(server, monkeypatch, capfd):
-    monkeypatch.setenv("MY_KEY", f"{KEY}\n")
-    monkeypatch.setenv("OPENAI_API_KEY", "another")
-    encoder = load(f"{server.spec}#key=MY_KEY")
+def test_the_key_comes_from_the_variable_of_its_host_and_is_seen_nowhere(server, monkeypatch, capfd):
+    monkeypatch.setenv("LATENTSTORE_KEY_127_0_0_1", f"{KEY}\n")
+    encoder = load(server.spec)
     encoder.encode(TEXTS)
     assert server.heads[0]["Authorization"] == f"Bearer {KEY}"
     server.faults = [status(401, f"wrong key {KEY}")]
-    with pytest.raises(EncoderFailed, match=r"401 .*wrong key ….*check the key in MY_KEY") as told:
+    with pytest.raises(EncoderFailed, match=r"401 .*wrong key ….*variable LATENTSTORE_KEY_127_0_0_1") as told:
         encoder.encode(TEXTS)
     shown = str(told.value) + repr(vars(encoder)) + encoder.name + encoder.fingerprint + "".join(capfd.readouterr())
-    assert KEY not in shown and "another" not in shown
+    assert KEY not in shown
+
+
+def test_no_key_goes_to_a_host_that_it_is_not_for(server, monkeypatch):
+    for name in ("OPENAI_API_KEY", "LATENTSTORE_KEY_LOCALHOST"):
+        monkeypatch.setenv(name, KEY)
     load(server.spec).encode(TEXTS)
-    assert "Authorization" not in server.heads[-1]  # the usual key is for the usual host alone
+    assert "Authorization" not in server.heads[0]
+    hosts = ["api.example.com", "api-example.com", "a.pi-example.com", "[::1]", "API.Example.Com:8443"]
+    keys = [parsed(f"m@https://{host}/v1").key for host in hosts]
+    assert keys[0] == keys[4] == "LATENTSTORE_KEY_API_EXAMPLE_COM" and len(set(keys)) == 4
+    assert parsed("m@https://api.openai.com.evil.org/v1").key == "LATENTSTORE_KEY_API_OPENAI_COM_EVIL_ORG"
 
 
-def test_a_missing_key_is_said_before_anything_is_sent(server, monkeypatch):
+def test_a_missing_or_impossible_key_is_said_before_anything_is_sent(server, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(EncoderMissing, match=r"https://api\.openai\.com/v1 needs a key: set .* OPENAI_API_KEY"):
         load("openai:text-embedding-3-small").encode(TEXTS)
-    monkeypatch.setenv("ODD_KEY", "schlüssel")
-    for name, said in [("NO_KEY", "NO_KEY"), ("ODD_KEY", "ODD_KEY holds characters")]:
-        with pytest.raises(EncoderMissing, match=said):
-            load(f"{server.spec}#key={name}").encode(TEXTS)
-    assert server.asked == []
+    monkeypatch.setenv("LATENTSTORE_KEY_127_0_0_1", "schlüssel")
+    with pytest.raises(EncoderMissing, match="LATENTSTORE_KEY_127_0_0_1 holds characters") as told:
+        load(server.spec).encode(TEXTS)
+    assert server.asked == [] and "schlüssel" not in str(told.value)
 
 
 @pytest.mark.parametrize(
@@ -334,11 +341,13 @@ def test_a_missing_key_is_said_before_anything_is_sent(server, monkeypatch):
         ("m@https://host:port/v1", "the address is none"),
         ("m@https:///v1", "has a host"),
         ("m@https://ho st/v1", "has a host"),
-        ("m#key=sk-secret", "never the key itself"),
-        ("m#key=secret", "never the key itself"),
+        ("m@https://höst/v1", "has a host"),
+        ("m@https://a_b.com/v1", "has a host"),
+        ("m#key=secret", "a key is none"),
+        ("m#secret", "a key is none"),
         ("m#dimensions=1.5", "dimensions= is a number"),
         ("m#timeout=none", "timeout= is a number"),
-        ("m#depth=2", "no setting 'depth'"),
+        ("m#depth=2", "the settings are dimensions, rate and timeout"),
     ],
 )
 def test_a_spec_that_cannot_be_meant_is_refused_and_no_secret_repeated(argument, said):
@@ -356,18 +365,17 @@ def test_a_spec_says_model_address_and_settings():
     )
     assert (usual.dimensions, usual.rate, usual.timeout) == (256, 60, 180)
     own = parsed("@cf/nomic:latest@http://[::1]:11434/v1/embeddings/")
-    assert (own.model, own.base, own.key) == ("@cf/nomic:latest", "http://[::1]:11434/v1", None)
+    assert (own.model, own.base) == ("@cf/nomic:latest", "http://[::1]:11434/v1")
     assert parsed("m@HTTPS://Host:443/V1".replace("HTTPS", "https")).base == "https://host/V1"
 
 
 def test_a_store_says_where_its_texts_go_asks_for_the_dimension_once_and_keeps_no_key(
     server, reopen, store, monkeypatch, capfd
 ):
-    monkeypatch.setenv("MY_KEY", KEY)
-    spec = f"{server.spec}#key=MY_KEY"
-    collection = store.create("texts", encoders=[spec])
-    said = f"latentstore: texts go to http://127.0.0.1:{server.server_port}/v1 (model tiny, the key in MY_KEY)\n"
-    assert capfd.readouterr().err == said
+    monkeypatch.setenv("LATENTSTORE_KEY_127_0_0_1", KEY)
+    collection = store.create("texts", encoders=[server.spec])
+    said = f"latentstore: texts go to http://127.0.0.1:{server.server_port}/v1 (model tiny, the key in LATENTSTORE_KEY_"
+    assert capfd.readouterr().err == f"{said}127_0_0_1)\n"
     collection.add(TEXTS, ids=TEXTS)
     assert collection.spaces() == ["openai-tiny"]
     np.testing.assert_allclose(collection.space().vectors()[1], WANTED)

@@ -27,6 +27,7 @@ _SILENT = frozenset(
 )
 _SIGNS = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
 _NOTES = {"footnoteReference": "footnotes", "endnoteReference": "endnotes"}
+_OLD = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # of a compound file
 _DEEP = 32  # styles that are based on one another
 
 
@@ -36,9 +37,10 @@ def read(document: Document, path: Path, reading: Reading) -> Iterator[Passage |
 
 
 def _blocks(document: Document, path: Path, reading: Reading) -> Iterator[Block]:
+    with path.open("rb") as file:
+        if file.read(len(_OLD)) == _OLD:
+            raise Unreadable("is encrypted, or of Word before 2007; save it without its password as .docx")
     with opened(document, path, reading.limits) as package:
-        if "EncryptedPackage" in package.parts:
-            raise Unreadable("is encrypted; save it without its password")
         main = _related(package, "", "officeDocument") or _MAIN
         styles = _related(package, main, "styles")
         notes = {kind: _notes(package, _related(package, main, kind)) for kind in _NOTES.values()}

@@ -11,12 +11,13 @@ from latentstore import InvalidInput
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Each adjustable. A table or a text may be of any size: those are streamed."""
+    """Each adjustable. A table or a text may be of any size: those are streamed, a table a row at a time at the least."""
 
     pixels: int = 178_956_970  # of a picture, width by height
     seconds: float = 24 * 3600.0  # of a recording
     pages: int = 20_000  # of a document
     bytes: int = 2 << 30  # of a document read whole, of a member of an archive, of what an address gives
+    row: int = 16 << 20  # bytes of a row of CSV, characters of an object of JSON
     members: int = 1_000_000  # of an archive, those within archives in it included
     expansion: int = 200  # bytes that come out of an archive for each of its own
 

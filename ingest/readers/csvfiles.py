@@ -26,7 +26,7 @@ from ingest.results import Unreadable
 from ingest.sources.base import Kind
 
 BLOCK = 4 << 20  # bytes parsed at a time; Arrow reads some twenty of them ahead
-LONGEST = 16 << 20  # bytes parsed at a time where a row is longer than BLOCK
+_MOST = 1 << 30  # bytes that Arrow parses at a time
 _HEAD = 1 << 16  # characters that tell what parts the columns
 _CLASH = re.compile(r"column #(\d+): CSV conversion error to (\w+)[^:]*:?(?: invalid value '(.*)')?", re.DOTALL)
 _WHOLE = re.compile(r"\s*[+-]?\d+\s*")
@@ -36,13 +36,13 @@ Made = TypeVar("Made")
 
 
 class CsvTable:
-    """Raises pyarrow.ArrowException, OSError or Unreadable."""
+    """longest: bytes parsed at a time where a row is longer than BLOCK. Raises pyarrow.ArrowException, OSError or Unreadable."""
 
-    def __init__(self, kind: Kind, path: Path) -> None:
-        self._path = path
+    def __init__(self, kind: Kind, path: Path, longest: int) -> None:
+        self._path, self._longest = path, min(max(longest, BLOCK), _MOST)
         self._encoding = encoding_of(path)
         self._delimiter = "\t" if kind is Kind.TSV else _delimiter(path, self._encoding)
-        _check_width(path, self._encoding, self._delimiter)
+        _check_width(path, self._encoding, self._delimiter, self._longest)
         self._block = BLOCK
         self.names: list[str] = self._widening(lambda: list(self._open({}, _skip).schema.names))
 
@@ -70,11 +70,11 @@ class CsvTable:
         except pa.ArrowInvalid as cause:
             if "straddling" not in str(cause):
                 raise
-            if self._block == LONGEST:
+            if self._block == self._longest:
                 raise Unreadable(
-                    f"has a row longer than {LONGEST >> 20} MB, or a quote that is never closed"
+                    f"has a row longer than {self._longest >> 20} MB, or a quote that is never closed"
                 ) from cause
-        self._block = LONGEST
+        self._block = self._longest
         return self._widening(step)
 
     def _types(self, fixed: dict[str, Any]) -> tuple[dict[str, Any], int]:
@@ -164,9 +164,9 @@ def _parts(head: str, sign: str) -> bool:
     return len(whole) > 0 and whole[0] > 1 and set(whole) == {whole[0]}
 
 
-def _check_width(path: Path, encoding: str, delimiter: str) -> None:
+def _check_width(path: Path, encoding: str, delimiter: str, longest: int) -> None:
     with path.open("r", encoding=encoding) as file:
-        header = file.readline(LONGEST)
-    if len(header) == LONGEST:
-        raise Unreadable(f"its first row is longer than {LONGEST >> 20} MB")
+        header = file.readline(longest)
+    if len(header) == longest:
+        raise Unreadable(f"its first row is longer than {longest >> 20} MB")
     check_count(header.count(delimiter) + 1)

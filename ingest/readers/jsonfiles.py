@@ -20,7 +20,7 @@ from ingest.readers import vectors
 from ingest.readers.blocks import INT64, ROWS, WEIGHT, Block, fitted
 from ingest.readers.columns import Columns, MissingColumn, Roles, check_count
 from ingest.readers.decoding import encoding_of
-from ingest.readers.jsontext import LONGEST, JsonText
+from ingest.readers.jsontext import JsonText
 from ingest.results import Unreadable
 from ingest.sources.base import Kind
 
@@ -66,8 +66,8 @@ class Layout(Enum):
 class JsonTable:
     """Making one reads the file through. Raises OSError or Unreadable."""
 
-    def __init__(self, kind: Kind, path: Path, columns: Columns) -> None:
-        self._path = path
+    def __init__(self, kind: Kind, path: Path, columns: Columns, longest: int) -> None:
+        self._path, self._longest = path, longest
         self._encoding = encoding_of(path)
         self._layout, self._key = (Layout.LINES, "") if kind is Kind.JSONL else self._find_layout(columns)
         kinds: dict[str, set[str]] = {}
@@ -101,7 +101,10 @@ class JsonTable:
     def _chunks(self) -> Iterator[Chunk]:
         size = max(1, self._path.stat().st_size)
         with self._path.open("rb") as raw, io.TextIOWrapper(raw, self._encoding) as file:
-            chunks = _of_lines(file) if self._layout is Layout.LINES else _gathered(self._values(JsonText(file)))
+            if self._layout is Layout.LINES:
+                chunks = _of_lines(file, self._longest)
+            else:
+                chunks = _gathered(self._values(JsonText(file, self._longest)))
             for chunk in chunks:
                 chunk.done = min(1.0, raw.tell() / size)
                 yield chunk
@@ -126,7 +129,7 @@ class JsonTable:
 
     def _find_layout(self, columns: Columns) -> tuple[Layout, str]:
         with self._path.open("r", encoding=self._encoding) as file:
-            text = JsonText(file)
+            text = JsonText(file, self._longest)
             if text.peek() == "[":
                 return Layout.ARRAY, ""
             if not text.take("{"):
@@ -141,12 +144,12 @@ class JsonTable:
             return Layout.WITHIN, arrays[0]
 
 
-def names_at_head(kind: Kind, path: Path) -> list[str]:
+def names_at_head(kind: Kind, path: Path, longest: int) -> list[str]:
     """The columns of the first rows; of an object also its own keys up to its first array of objects."""
     with path.open("rb") as raw, io.TextIOWrapper(raw, encoding_of(path)) as file:
         if kind is Kind.JSONL:
-            return list(dict.fromkeys(chain.from_iterable(next(_of_lines(file), Chunk()).fields)))
-        text, outer = JsonText(file), []
+            return list(dict.fromkeys(chain.from_iterable(next(_of_lines(file, longest), Chunk()).fields)))
+        text, outer = JsonText(file, longest), []
         if text.take("{"):
             for key in text.members():
                 outer.append(key)
@@ -183,18 +186,18 @@ def _has(columns: Columns, keys: list[str]) -> bool:
     return True
 
 
-def _of_lines(file: TextIO) -> Iterator[Chunk]:
+def _of_lines(file: TextIO, longest: int) -> Iterator[Chunk]:
     number, weight = 0, 0
     chunk = Chunk()
     lines: list[str] = []
     numbers: list[int] = []
-    while line := file.readline(LONGEST):
+    while line := file.readline(longest):
         number += 1
         weight += len(line)
-        if len(line) == LONGEST and not line.endswith("\n"):
-            while (rest := file.readline(LONGEST)) and not rest.endswith("\n"):
+        if len(line) == longest and not line.endswith("\n"):
+            while (rest := file.readline(longest)) and not rest.endswith("\n"):
                 pass
-            chunk.problems.append(f"record {number} is longer than {LONGEST:,} characters")
+            chunk.problems.append(f"record {number} is longer than {longest:,} characters")
         elif line := line.strip():
             lines.append(line)
             numbers.append(number)

@@ -1,4 +1,4 @@
-"""JSON text taken apart as it streams by, a value at a time, each of them held whole and at most LONGEST characters."""
+"""JSON text taken apart as it streams by, a value at a time, each of which is held whole."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from typing import Any, TextIO
 from ingest.results import Unreadable
 
 PIECE = 1 << 18  # characters read at a time
-LONGEST = 16 << 20  # characters of one value
 _SPACE = " \t\n\r\ufeff"
 
 
 class JsonText:
-    """Where a file of JSON is read. Raises Unreadable for what is no JSON."""
+    """Where a file of JSON is read. longest: characters of a value. Raises Unreadable for what is no JSON, or longer."""
 
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
+    def __init__(self, file: TextIO, longest: int) -> None:
+        self._file, self._longest = file, longest
         self._held, self._at, self._ended = "", 0, False
         self._decode = json.JSONDecoder().raw_decode
 
@@ -85,9 +84,9 @@ class JsonText:
 
     def _longer(self, cause: ValueError) -> None:
         held = len(self._held) - self._at
-        if held > LONGEST:
-            raise Unreadable(f"is no JSON, or has a value longer than {LONGEST:,} characters: {cause}") from cause
-        if not self._more(min(max(PIECE, held), LONGEST + 1 - held)):
+        if held > self._longest:
+            raise Unreadable(f"is no JSON, or has a value longer than {self._longest:,} characters: {cause}") from cause
+        if not self._more(min(max(PIECE, held), self._longest + 1 - held)):
             raise Unreadable(f"is not JSON, or breaks off early: {cause}") from cause
 
     def _more(self, count: int) -> bool:

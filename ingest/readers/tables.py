@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from ingest.limits import Limits
 from ingest.readers.base import Passage, Reading
 from ingest.readers.blocks import Block
 from ingest.readers.columns import Columns, Roles
@@ -34,7 +35,7 @@ def read(document: Document, path: Path, reading: Reading) -> Iterator[Passage |
     text too long for the encoder or a recording too long for a window. Raises Unreadable or OSError, at the start or on
     the way; MissingColumn at the start."""
     with _foreign_errors(document):
-        table = _opened(document, path, reading.columns)
+        table = _opened(document, path, reading.columns, reading.limits)
     roles = reading.columns.roles(table.names)
     rows = Rows(document, path, reading, table.names, roles)
     blocks = table.blocks(roles)
@@ -49,19 +50,19 @@ def column_names(document: Document, path: Path) -> list[str]:
         if document.kind in (Kind.JSON, Kind.JSONL):
             from ingest.readers.jsonfiles import names_at_head
 
-            return names_at_head(document.kind, path)
-        return _opened(document, path, Columns()).names
+            return names_at_head(document.kind, path, Limits().row)
+        return _opened(document, path, Columns(), Limits()).names
 
 
-def _opened(document: Document, path: Path, columns: Columns) -> Table:
+def _opened(document: Document, path: Path, columns: Columns, limits: Limits) -> Table:
     if document.kind in (Kind.JSON, Kind.JSONL):
         from ingest.readers.jsonfiles import JsonTable
 
-        return JsonTable(document.kind, path, columns)
+        return JsonTable(document.kind, path, columns, limits.row)
     if document.kind in (Kind.CSV, Kind.TSV):
         from ingest.readers.csvfiles import CsvTable
 
-        return CsvTable(document.kind, path)
+        return CsvTable(document.kind, path, limits.row)
     from ingest.readers.arrowfiles import ArrowTable
 
     return ArrowTable(document.kind, path)

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ingest.chunking import Splitter, WordTokens
+from ingest.limits import Limits
 from ingest.readers import Passage, Reading
 from ingest.readers.arrowfiles import ArrowTable
 from ingest.readers.columns import Columns, Roles
@@ -21,11 +22,13 @@ from ingest.sources import kind_of, on_disk
 from ingest.sources.base import Kind
 
 WORDS = Splitter.fitting(WordTokens(), 256)
+LIMITS = Limits()
 LONG = 20 << 20
 
 
-def events(path, **columns):
-    return list(read(on_disk(path, kind_of(path.name), True), path, Reading(Columns(**columns), WORDS, WORDS)))
+def events(path, limits=LIMITS, **columns):
+    document = on_disk(path, kind_of(path.name), True)
+    return list(read(document, path, Reading(Columns(**columns), WORDS, WORDS, limits)))
 
 
 def reasons(found):
@@ -70,6 +73,14 @@ def test_a_row_longer_than_what_is_parsed_at_a_time_is_read(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text(f"v,note\n1 2,{text}\n3 4,short\n")
     assert [one.item.metadata["note"] for one in events(path, vector="v")] == [text, "short"]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.json"])
+def test_the_limit_of_a_row_can_be_raised(tmp_path, name):
+    path, text = tmp_path / name, "pears " * (LONG // 6)
+    path.write_text(f"v,note\n1 2,{text}\n" if name == "a.csv" else json.dumps({"v": [1, 2], "note": text}))
+    (found,) = events(path, Limits(row=64 << 20), vector="v")
+    assert found.item.metadata["note"] == text
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.json", "a.parquet", "a.arrow"])

@@ -239,6 +239,16 @@ def test_damaged_files_are_one_clear_error(tmp_path):
         load(f"onnx:{path}").encode(tiny.pictures(1))
 
 
+def test_without_the_runtime_the_line_that_installs_it_is_shown(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    row = next(row for row in registry.describe() if row.name == "onnx")
+    assert not row.installed and row.install == "pip install 'latentstore[onnx]'"
+    encoder = load(f"onnx:{of_pictures(tmp_path)}")
+    assert encoder.fingerprint.startswith("onnx-1:")
+    with pytest.raises(EncoderMissing, match=r"pip install 'latentstore\[onnx\]'"):
+        encoder.encode(tiny.pictures(1))
+
+
 def test_nothing_is_written_about_the_user_and_nothing_heavy_imported_before_it_is_needed(tmp_path):
     path = of_pictures(tmp_path)
     script = (

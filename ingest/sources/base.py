@@ -124,21 +124,14 @@ def _stamp(found: os.stat_result) -> str:
 def kind_of(name: str) -> Kind | None:
     """By the ending, else by the whole name; None for one that no reader takes."""
     ending = ending_of(name)
-    kind = KINDS.get(ending) if ending else _NAMES.get(name.lower())
-    if ending in COMPRESSED and not name.lower().endswith(f".tar{ending}"):
-        kind = Kind.ARCHIVE if kind_of(name[: -len(ending)]) else None
-    return kind if kind is not None and readable(kind) else None
+    if ending in COMPRESSED and kind_of(name[: -len(ending)]) is None:
+        return None  # `model.bin.gz` holds what is not read
+    return KINDS.get(ending) if ending else _NAMES.get(name.lower())
 
 
 def ending_of(name: str) -> str:
     """With its dot, in lower case; empty where there is none."""
     return os.path.splitext(name)[1].lower()  # noqa: PTH122 - names of archives' members are no paths
-
-
-def readable(kind: Kind) -> bool:
-    from ingest.readers import READERS  # readers are written against this module
-
-    return kind in READERS or kind is Kind.ARCHIVE
 
 
 def expanded(path: str | Path) -> Path:

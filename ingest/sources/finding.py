@@ -18,7 +18,7 @@ from ingest.results import Problem
 from ingest.seen import Seen
 from ingest.sources import folders, magic, remote
 from ingest.sources.addresses import cleaned, is_address, local_path, roots_of
-from ingest.sources.base import Document, Kind, expanded, kind_of, on_disk, readable, uri_of
+from ingest.sources.base import Document, Kind, expanded, kind_of, on_disk, uri_of
 from ingest.sources.frames import Query, Table, is_frame
 from ingest.sources.patterns import Patterns
 from ingest.sources.temporary import kept, pieces_of, pour
@@ -143,8 +143,7 @@ def _of_path(source: Path, search: _Search) -> Iterator[Document | Problem]:
 
 def _kind_inside(path: Path) -> Kind:
     """By the first bytes; text where they do not tell."""
-    kind = magic.kind_of_file(path) or Kind.TEXT
-    return kind if readable(kind) else Kind.TEXT
+    return magic.kind_of_file(path) or Kind.TEXT
 
 
 def _standard_input(search: _Search) -> Document:

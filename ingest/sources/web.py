@@ -23,7 +23,7 @@ from ingest.limits import Limits
 from ingest.results import Unreadable
 from ingest.sources import magic
 from ingest.sources.addresses import WEB, cleaned, name_of, without_secrets
-from ingest.sources.base import Document, Kind, kind_of, readable
+from ingest.sources.base import Document, Kind, kind_of
 from ingest.sources.temporary import PIECE, temporary
 from latentstore.errors import NotFound
 
@@ -92,12 +92,9 @@ def document(address: str, limits: Limits, kind: Kind | None = None) -> Document
 def _kind(address: str, last: str, told: Message) -> Kind:
     """last: where redirects led to."""
     by_name, by_type = kind_of(name_of(address)), _TYPES.get(told.get_content_type() if "Content-Type" in told else "")
-    if by_type is not None and not readable(by_type):
-        by_type = None
     if by_type is Kind.HTML and by_name in (None, Kind.CODE):  # what makes the page is not what it is
         return by_type
-    kind = by_name or by_type or kind_of(name_of(last)) or _kind_inside(address)
-    return kind if kind is not None and readable(kind) else Kind.TEXT
+    return by_name or by_type or kind_of(name_of(last)) or _kind_inside(address) or Kind.TEXT
 
 
 def _kind_inside(address: str) -> Kind | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest.readers import READERS
 from ingest.results import Problem, Unreadable
 from ingest.sources import Document, Kind, Patterns, find, kind_of, roots, survey, uri_of
 from latentstore.errors import InvalidInput, NotFound
@@ -132,6 +133,10 @@ def test_names_that_are_no_unicode_are_found_and_opened(tmp_path):
     assert document.uri == f"{tmp_path}/caf\\xe9 \n.txt"
     with document.local() as found:
         assert found.read_bytes() == b"text"
+
+
+def test_every_kind_but_an_archive_has_a_reader():
+    assert set(READERS) == set(Kind) - {Kind.ARCHIVE}
 
 
 @pytest.mark.parametrize("name", ["README", "License", "CHANGELOG"])

@@ -68,6 +68,8 @@ def test_a_file_on_the_web_is_known_before_it_is_fetched(site):
 
 def test_a_server_says_what_kind_a_name_without_a_telling_ending_is(site):
     assert found(f"{site.address}/query?page=1")[0].kind is Kind.CSV
+    site.types["/page.php"] = "text/html"  # what makes the page is not what it is
+    assert found(f"{site.address}/page.php")[0].kind is Kind.HTML
     assert found(f"{site.address}/query?page=1")[0].uri == f"{site.address}/query?page=1"
 
 

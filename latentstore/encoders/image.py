@@ -10,6 +10,7 @@ import numpy as np
 
 from latentstore.encoders.appearance import DIM, SHA256, SIDE, shipped
 from latentstore.encoders.base import Description, Role
+from latentstore.encoders.threads import one_thread
 from latentstore.errors import InvalidInput
 from latentstore.types import Float32, Metric, Modality, UInt8
 
@@ -31,9 +32,10 @@ class ImageEncoder:
         length. Raises InvalidInput naming position and type of what is no picture."""
         _check(items, role)
         vectors = np.empty((len(items), DIM), np.float32)
-        for start in range(0, len(items), _BATCH):
-            squares = [_square(at, items[at]) for at in range(start, min(start + _BATCH, len(items)))]
-            vectors[start : start + len(squares)] = shipped().points(np.stack(squares))
+        with one_thread:
+            for start in range(0, len(items), _BATCH):
+                squares = [_square(at, items[at]) for at in range(start, min(start + _BATCH, len(items)))]
+                vectors[start : start + len(squares)] = shipped().points(np.stack(squares))
         return vectors
 
     @classmethod

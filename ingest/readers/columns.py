@@ -20,7 +20,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class MissingColumn(Unreadable):
-    """A table without the column that was named."""
+    """A table in which a column that was named, or any that holds content, is not found."""
 
 
 class Roles(NamedTuple):

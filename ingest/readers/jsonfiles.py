@@ -138,7 +138,7 @@ class JsonTable:
             if text.peek() or not arrays or _has(columns, keys):
                 return Layout.SEQUENCE, ""
             if len(arrays) > 1:
-                raise Unreadable(
+                raise MissingColumn(
                     f"holds {len(arrays)} arrays of objects, {', '.join(arrays)}; keep one, or write JSON lines"
                 )
             return Layout.WITHIN, arrays[0]

@@ -3,7 +3,8 @@ metadata. CSV, TSV, JSON, JSONL, Parquet, Arrow and Feather.
 
 Files are streamed in blocks of rows, whatever their size. A row that cannot be used is a Problem in the stream, and the stream
 goes on; a row whose picture, sound or metadata cannot be used comes without them, and a Problem says so. A row with nothing
-in the columns asked for is passed over.
+in the columns asked for is passed over. A small JSON file found in a folder that begins with an object and has none of those
+columns is no table but somebody's settings: it is read as a text.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ from pathlib import Path
 from typing import Protocol
 
 from ingest.limits import Limits
+from ingest.readers import text
 from ingest.readers.base import Passage, Reading
 from ingest.readers.blocks import Block
-from ingest.readers.columns import Columns, Roles
+from ingest.readers.columns import Columns, MissingColumn, Roles
+from ingest.readers.decoding import encoding_of
 from ingest.readers.rows import Rows
 from ingest.results import Problem, Unreadable
 from ingest.sources.base import Document, Kind
+
+_SETTINGS = 1 << 20  # bytes of a JSON file that may be one of settings
 
 
 class Table(Protocol):
@@ -34,14 +39,27 @@ def read(document: Document, path: Path, reading: Reading) -> Iterator[Passage |
     """Every row, in order; ids: the id column or `<uri>#<record>`, and `<that>#<part>` for the second and later passages of a
     text too long for the encoder or a recording too long for a window. Raises Unreadable or OSError, at the start or on
     the way; MissingColumn at the start."""
-    with _foreign_errors(document):
-        table = _opened(document, path, reading.columns, reading.limits)
-    roles = reading.columns.roles(table.names)
+    try:
+        with _foreign_errors(document):
+            table = _opened(document, path, reading.columns, reading.limits)
+        roles = reading.columns.roles(table.names)
+    except MissingColumn:
+        if not _settings(document, path):
+            raise
+        yield from text.read(document, path, reading)
+        return
     rows = Rows(document, path, reading, table.names, roles)
     blocks = table.blocks(roles)
     while (block := _next(document, blocks)) is not None:
         yield from rows.passages(block)
     yield from rows.untold()
+
+
+def _settings(document: Document, path: Path) -> bool:
+    if document.kind is not Kind.JSON or document.named or path.stat().st_size > _SETTINGS:
+        return False
+    with path.open(encoding=encoding_of(path)) as file:
+        return file.read().lstrip("\ufeff \t\r\n").startswith("{")
 
 
 def column_names(document: Document, path: Path) -> list[str]:

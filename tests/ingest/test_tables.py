@@ -217,6 +217,21 @@ def test_json_that_is_no_table_is_unreadable_and_told_why(write, content, reason
         events(write("a.json", content))
 
 
+@pytest.mark.parametrize("content", ['{"name": "x"}', '{"a": [{"x": 1}], "b": [{"y": 1}]}', '{"files": [{"x": 1}]}'])
+def test_settings_found_in_a_folder_are_a_text_and_no_table(write, content):
+    path = write("a.json", content)
+    found = on_disk(path, Kind.JSON, named=False)
+    (passage,) = read(found, path, Reading(Columns(), WORDS, WORDS))
+    assert (passage.item.text, passage.item.id) == (content, f"{path}#1")
+
+
+@pytest.mark.parametrize("content", ['[{"name": "x"}]', '{"name": "' + "x" * (1 << 20) + '"}'])
+def test_a_json_table_found_in_a_folder_is_told_what_it_lacks(write, content):
+    path = write("a.json", content)
+    with pytest.raises(MissingColumn, match="its columns are name"):
+        list(read(on_disk(path, Kind.JSON, named=False), path, Reading(Columns(), WORDS, WORDS)))
+
+
 @pytest.mark.parametrize(("name", "content"), [("a.json", "[]"), ("a.jsonl", ""), ("a.csv", "text,n\n")])
 def test_a_table_without_rows_has_no_items_and_no_problem(write, name, content):
     assert events(write(name, content)) == []

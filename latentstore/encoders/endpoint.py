@@ -24,6 +24,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -66,7 +67,6 @@ class EndpointEncoder:
         self._pace = Pace(self._at.rate)
         self._lock = threading.Lock()
         self._dim = self._at.dimensions
-        self._announced = False
         self.name = f"openai:{argument}"
 
     @property
@@ -104,11 +104,8 @@ class EndpointEncoder:
         return Patience(total=self._at.timeout)
 
     def _announce(self) -> None:
-        with self._lock:
-            if not self._announced:
-                key = f"the key in {self._at.key}" if os.environ.get(self._at.key) else "no key"
-                print(f"latentstore: texts go to {self._at.base} (model {self._at.model}, {key})", file=sys.stderr)
-            self._announced = True
+        key = f"the key in {self._at.key}" if os.environ.get(self._at.key) else "no key"
+        _say_once(f"latentstore: texts go to {self._at.base} (model {self._at.model}, {key})")
 
     def _asked(self, texts: list[str], first: int, patience: Patience) -> Float32:
         """(n, dim) float32. first: the position of the first text, for what is refused."""
@@ -152,6 +149,11 @@ class EndpointEncoder:
                 f"the environment variable {self._at.key} holds characters that no key has; set it anew"
             )
         return key or None
+
+
+@cache
+def _say_once(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def parsed(argument: str) -> Endpoint:

@@ -258,9 +258,10 @@ def source_uris(given: Any, what: str) -> list[str]:
 
 def names(given: Any) -> list[str]:
     """Uris to ask about; none is too odd to be unknown."""
-    if isinstance(given, str) or not isinstance(given, Iterable) or not set(map(type, given := list(given))) <= {str}:
+    listed = None if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
+    if listed is None or not all(isinstance(one, str) for one in listed):
         raise InvalidInput(f"uris is a list of strings, got {shown(given)}")
-    return list(given)
+    return listed
 
 
 def _uri(uri: Any, what: str) -> str:

@@ -307,12 +307,12 @@ def _rows(found: Any) -> Int64:
     return rows if rows.size < 2 or bool((rows[1:] > rows[:-1]).all()) else np.sort(rows)
 
 
-def among(cursor: duckdb.DuckDBPyConnection, wanted: str, values: Sequence[Any], *before: Any) -> list[tuple[Any, ...]]:
-    """A query that ends with `in`, for these values; before: of the parameters that it has. DuckDB looks few up in its index."""
+def among(cursor: duckdb.DuckDBPyConnection, wanted: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """A query that ends with `in`, for these values. DuckDB looks few up in its index."""
     if len(values) > 32:
-        return cursor.execute(f"{wanted} (select unnest(?))", [*before, list(values)]).fetchall()
+        return cursor.execute(f"{wanted} (select unnest(?))", [list(values)]).fetchall()
     marks = ", ".join("?" * len(values))
-    return cursor.execute(f"{wanted} ({marks})", [*before, *values]).fetchall() if values else []
+    return cursor.execute(f"{wanted} ({marks})", list(values)).fetchall() if values else []
 
 
 def _one(cursor: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:

@@ -17,27 +17,35 @@ class _OneThread:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._inside = 0
-        self._before: Any = None
+        self._before: list[tuple[Any, int]] = []
 
     def __enter__(self) -> None:
         with self._lock:
             if not self._inside:
-                self._before = _libraries().limit(limits=1)
+                self._before = [(library, library.num_threads) for library in _libraries()]
+                _set([(library, 1) for library, _ in self._before])
             self._inside += 1
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._inside -= 1
             if not self._inside:
-                self._before.restore_original_limits()
+                _set(self._before)
+
+
+def _set(numbers: list[tuple[Any, int]]) -> None:
+    for library, number in numbers:
+        library.set_num_threads(number)
+        library.clear_controlling_thread()  # another thread may be the one to set it back
 
 
 @cache
-def _libraries() -> Any:
+def _libraries() -> list[Any]:
+    """Numpy's own. Those built on OpenMP, as that of FAISS, count for each thread apart."""
     from threadpoolctl import ThreadpoolController
 
-    # Numpy's own. Those built on OpenMP count for each thread apart, and are not set back by another one.
-    return ThreadpoolController().select(threading_layer="pthreads")
+    known = ThreadpoolController().select(internal_api="openblas").lib_controllers
+    return [library for library in known if library.threading_layer == "pthreads"]
 
 
 one_thread = _OneThread()

@@ -4,56 +4,78 @@ import threading
 
 import numpy as np
 import pytest
-from threadpoolctl import ThreadpoolController
 
+from latentstore.encoders import threads
+from latentstore.encoders.image import ImageEncoder
 from latentstore.encoders.threads import one_thread
 
+if not threads._libraries():
+    pytest.skip("numpy multiplies with another library than OpenBLAS", allow_module_level=True)
 
-def threads():
-    return [one.num_threads for one in ThreadpoolController().select(threading_layer="pthreads").lib_controllers]
+
+def running():
+    return {library.num_threads for library in threads._libraries()}
 
 
 @pytest.fixture(autouse=True)
-def several():
+def three():
     """As on a machine of three cores."""
-    assert np.ones((2, 2)).any()  # numpy's library is loaded
-    with ThreadpoolController().limit(limits=3, user_api="blas"):
-        yield
+    before = [(library, library.num_threads) for library in threads._libraries()]
+    threads._set([(library, 3) for library, _ in before])
+    yield
+    assert running() == {3}
+    threads._set(before)
 
 
 def test_inside_there_is_one_thread_and_outside_as_many_as_before():
-    before = threads()
-    assert before and max(before) > 1
+    assert running() == {3}
     with one_thread:
-        assert set(threads()) == {1}
+        assert running() == {1}
         with one_thread:
-            assert set(threads()) == {1}
-        assert set(threads()) == {1}
-    assert threads() == before
+            assert running() == {1}
+        assert running() == {1}
+    assert running() == {3}
 
 
 def test_an_error_inside_sets_them_back_too():
-    before = threads()
     with pytest.raises(KeyError), one_thread:
         raise KeyError
-    assert threads() == before
+    assert running() == {3}
 
 
-def test_the_last_of_many_to_leave_sets_them_back():
-    before, first_in, second_in, first_out = threads(), threading.Event(), threading.Event(), threading.Event()
+@pytest.mark.parametrize("first_leaves_first", [True, False])
+def test_the_last_of_two_to_leave_sets_them_back(first_leaves_first):
+    entered, leave, left = (threading.Event() for _ in range(3))
 
-    def first():
+    def other():
         with one_thread:
-            first_in.set()
-            second_in.wait(10)
-        first_out.set()
+            entered.set()
+            leave.wait(10)
+        left.set()
 
-    thread = threading.Thread(target=first)
-    thread.start()
-    first_in.wait(10)
+    thread = threading.Thread(target=other)
+    if first_leaves_first:
+        thread.start()
+        entered.wait(10)
     with one_thread:
-        second_in.set()
-        first_out.wait(10)
-        assert set(threads()) == {1}
+        if not first_leaves_first:
+            thread.start()
+            entered.wait(10)
+        else:
+            leave.set()
+            left.wait(10)
+        assert running() == {1}
+    assert running() == ({3} if first_leaves_first else {1})
+    leave.set()
     thread.join()
-    assert threads() == before
+    assert running() == {3}
+
+
+def test_encoding_pictures_in_many_threads_leaves_them_as_they_were():
+    pictures = [np.full((20, 20), shade, np.uint8) for shade in range(0, 250, 10)]
+    workers = [threading.Thread(target=ImageEncoder().encode, args=(pictures,)) for _ in range(6)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert running() == {3}

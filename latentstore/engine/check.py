@@ -69,7 +69,7 @@ def batch(
     items: Any, vectors: Any, given_ids: Sequence[str] | None, metadata_: Any, changes_: Beside | None = None
 ) -> Batch:
     """changes_: what is done beside adding; then there need be no items. Raises InvalidInput where lengths or kinds disagree."""
-    if items is None and vectors is None and changes_ not in (None, Beside()):
+    if items is None and vectors is None and changes_:
         items = []
     if items is None and vectors is None:
         raise InvalidInput("add takes items (texts), vectors=, or both; got neither")

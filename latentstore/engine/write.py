@@ -51,6 +51,9 @@ class Beside:
     stale: Sequence[str] = ()
     forget: Sequence[str] = ()
 
+    def __bool__(self) -> bool:
+        return bool(self.sources or self.stale or self.forget)
+
     def note(self, tx: Transaction) -> None:
         """A uri that is both forgotten and put is put."""
         put = {source.uri for source in self.sources}

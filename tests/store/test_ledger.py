@@ -151,6 +151,13 @@ def test_the_ledger_survives_reopening_compaction_backup_and_restore(
         assert ledger(restored.collection("words")) == {FULL.uri: FULL, FAILED.uri: FAILED}
 
 
+def test_adding_nothing_at_all_is_refused(words: Collection) -> None:
+    for nothing in ({}, {"sources": [], "stale": [], "forget": []}):
+        with pytest.raises(InvalidInput, match="got neither"):
+            words.add(**nothing)
+    assert words.add(stale=["unknown"]).deleted == 0
+
+
 def test_many_lines_are_put_and_found_by_uri(points: Collection) -> None:
     lines = {f"file:///{at:05}": Source(f"file:///{at:05}", at, items=1) for at in range(20_000)}
     for part in range(0, 20_000, 5000):

@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from email.header import decode_header, make_header
 from email.message import Message
 from email.parser import BytesParser
 from email.utils import parsedate_to_datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,11 +29,18 @@ from latentstore import LatentstoreError
 
 HELD = 64 << 20  # bytes of a mail
 _LINE = 1 << 20  # bytes of a line read at once
-_PARTS = 1000  # of a mail
+_PARTS = 1000  # of a mail that are looked at
+_BORDERS = 50_000  # lines that may part a mail: each is an object in memory
 _FACT = 1000  # characters
 _LONGEST = 10_000  # characters of a header that are looked at
 _BEGINS = re.compile(rb"From \S+.*\d\d:\d\d")  # a line that parts mails in an mbox
 _QUOTED = re.compile(rb">+From ")  # a line of a mail's own that would have parted it
+# What comes behind so many characters of a header with parameters: the standard library takes the square of them.
+_BLOATED = re.compile(
+    rb"^(content-(?:type|disposition):(?:[^\n]|\n[ \t]){5000}+)(?:[^\n]|\n[ \t])+", re.MULTILINE | re.IGNORECASE
+)
+_BOUNDARY = re.compile(rb"boundary\s*=\s*\"?([^\"\s;]+)", re.IGNORECASE)
+_NESTING = 20_000_000  # lines, each for every part that it stands in: what the standard library compares
 _HEADER = re.compile(rb"(?:From |>From |[!-9;-~]+[ \t]*:)")
 
 
@@ -94,8 +102,9 @@ def _mails(file: BinaryIO, most: int) -> Iterator[tuple[bytes, int]]:
 
 def _mail(data: bytes, done: float, known: dict[str, Any]) -> Iterator[Block]:
     """The subject as a heading, then the body."""
+    _check_parts(data)
     try:
-        message = BytesParser().parsebytes(data)
+        message = BytesParser().parsebytes(_BLOATED.sub(rb"\1", data))
     except (ValueError, RecursionError, LookupError) as cause:
         raise Unreadable(f"cannot be read as an e-mail: {cause}") from cause
     facts = {**_facts(message), **known}
@@ -106,6 +115,19 @@ def _mail(data: bytes, done: float, known: dict[str, Any]) -> Iterator[Block]:
     for block in _body(message, done):
         yield Block(block.text, done, facts, before=block.before, apart=apart)
         apart = False
+
+
+def _check_parts(data: bytes) -> None:
+    """Raises Unreadable for a mail whose parts would take hours to tell apart."""
+    if not (bounds := [(found.end(), found[1]) for found in _BOUNDARY.finditer(data)]):
+        return
+    if data.count(b"\n--") > _BORDERS or len(bounds) > _PARTS:
+        raise Unreadable(f"has more than {_BORDERS:,} parts, or {_PARTS:,} that have parts")
+    ends = [data.find(b"--" + bound + b"--", at) for at, bound in bounds]
+    edges = sorted([(at, 1) for at, _ in bounds] + [(end, -1) for end in ends if end >= 0])
+    deepest = max(accumulate(step for _, step in edges))
+    if deepest * data.count(b"\n") > _NESTING:
+        raise Unreadable(f"has parts within parts, {deepest:,} deep, more than its length allows")
 
 
 def _body(message: Message, done: float) -> Iterator[Block]:
@@ -170,7 +192,8 @@ def _header(message: Message, name: str) -> str:
 
 def _sent(message: Message) -> datetime | None:
     with suppress(ValueError, TypeError, OverflowError, IndexError):
-        return parsedate_to_datetime(_header(message, "date"))
+        sent = parsedate_to_datetime(_header(message, "date"))
+        return sent if sent.tzinfo else sent.replace(tzinfo=UTC)  # -0000: in UTC, sent from who knows where
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import pytest
 from truth import committed, gaussian
 
 import latentstore
-from latentstore import Collection, Corrupted, InvalidInput, Item, ItemNotFound, Store
+from latentstore import Collection, Corrupted, InvalidInput, Item, ItemNotFound, StorageFailure, Store
 from latentstore.engine.shelf import compact_attachments
 
 BIG = bytes(range(256)) * 1000
@@ -145,6 +146,21 @@ def test_views_and_bytearrays_are_bytes_too(points: Collection) -> None:
     assert points.attachments("a", "x") + points.attachments("a", "y") == [b"abc", b"bcd"]
 
 
+def test_a_disk_that_takes_no_more_refuses_the_batch_and_the_store_goes_on(points: Collection) -> None:
+    put(points, {"a": {"x": b"a"}})
+    before, (soft, hard) = committed(points), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8 << 20, hard))
+    try:
+        with pytest.raises(StorageFailure, match="attachments-0"):
+            put(points, {"b": {"y": b"b", "x": bytes(9 << 20)}})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert committed(points) == before and "b" not in points
+    put(points, {"c": {"x": b"c"}})
+    assert points.attachments(["a", "c"], "x") == [b"a", b"c"] and points.verify().ok
+    assert file_of(points).stat().st_size < 1000
+
+
 def content_of(at: int) -> bytes:
     return hashlib.sha256(str(at % 40).encode()).digest() * (1 + at % 50)
 
@@ -154,7 +170,7 @@ def test_adds_deletes_and_reads_go_on_while_the_file_is_written_anew(points: Col
     live, wrong, done = {*range(200)}, [], threading.Event()
 
     def change() -> None:
-        for at in range(60):
+        for at in range(40):
             put(points, {f"i{at + 200}": {"x": content_of(at + 200)}})
             points.delete([f"i{at * 3}"])
             live.difference_update({at * 3})

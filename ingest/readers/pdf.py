@@ -6,14 +6,17 @@ A page is opened, read and closed under a lock, for PDFium stands no second thre
 
 from __future__ import annotations
 
+import os
 import re
 import threading
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pypdfium2
 
+from ingest.limits import Limits
 from ingest.readers.base import Passage, Reading
 from ingest.readers.sections import LINE, PARAGRAPH, Block, flowing, passages
 from ingest.results import Problem, Unreadable
@@ -26,21 +29,28 @@ _HYPHEN = "\x02"  # as PDFium gives one that parts a word at the end of a line
 _PARTED = re.compile(r"(?<=\w)[-\u00ad\u2010]\n(?=[^\W\d_A-Z])")
 _STARTS = re.compile(r"[•◦▪‣·–—*-]\s|\(?(?:\d{1,3}|[a-zA-Z])(?:\.\d+)*[.)]\s|\d+(?:\.\d+)+\s")  # noqa: RUF001
 _ENDS = (".", "!", "?", ":", ";", "。", "！", "？", "”", '"')  # noqa: RUF001
+_STREAM = re.compile(rb"(?<!end)stream\r?\n")
+_PACKED = re.compile(rb"/Fl(?:ateDecode)?\b")
+_PICTURE = re.compile(rb"/Subtype\s*/Image\b")  # not unpacked for its page's text
+_DESCRIBED = 1000  # bytes in front of a stream that say what it is
+_HARMLESS = 16 << 20  # bytes that may come out of any stream
+_PIECE = 1 << 18
 _DATE = re.compile(r"(?:D:)?(\d{4})(\d\d)?(\d\d)?")
 _BROKEN = (pypdfium2.PdfiumError, ValueError, OverflowError, AssertionError)  # what pypdfium2 raises of a broken file
 
 
 def read(document: Document, path: Path, reading: Reading) -> Iterator[Passage | Problem]:
     """Every page, in order; a Problem for one that cannot be read. Raises Unreadable or OSError, at the start or on the way."""
-    return passages(document, flowing(_blocks(document.uri, path, reading.limits.pages)), reading.texts)
+    return passages(document, flowing(_blocks(document.uri, path, reading.limits)), reading.texts)
 
 
-def _blocks(uri: str, path: Path, most: int) -> Iterator[Block | Problem]:
+def _blocks(uri: str, path: Path, limits: Limits) -> Iterator[Block | Problem]:
     with path.open("rb") as file:
+        _check_streams(file, limits.expansion)
         with _PDFIUM:
             opened = _opened(file)
         try:
-            yield from _pages(uri, opened, most)
+            yield from _pages(uri, opened, limits.pages)
         finally:
             with _PDFIUM:
                 opened.close()
@@ -67,6 +77,40 @@ def _pages(uri: str, opened: Any, most: int) -> Iterator[Block | Problem]:
         raise Unreadable(
             f"has no text on its {count:,} pages: perhaps they are scanned pictures" if count else "has no pages"
         )
+
+
+def _check_streams(file: BinaryIO, expansion: int) -> None:
+    """Raises Unreadable for a stream that becomes far more than it is: PDFium takes twenty times that to lay out a page."""
+    at, held = 0, b""
+    while piece := os.pread(file.fileno(), _PIECE, at):  # not mapped: a file may shrink while it is read
+        seen, held = len(held), held + piece
+        for found in _STREAM.finditer(held):
+            described = held[max(0, found.start() - _DESCRIBED) : found.start()].rpartition(b"obj")[2]
+            packed = found.end() > seen and _PACKED.search(described) and not _PICTURE.search(described)
+            if packed and _expands(file, at - seen + found.end(), expansion):
+                raise Unreadable(
+                    f"expands to more than {expansion:,} times its size, as bombs do; the limit can be raised"
+                )
+        at += len(piece)
+        held = held[-2 * _DESCRIBED :]
+
+
+def _expands(file: BinaryIO, at: int, expansion: int) -> bool:
+    unpacking, taken, given = zlib.decompressobj(), 0, 0
+    try:
+        while not unpacking.eof:
+            piece = unpacking.unconsumed_tail
+            if not piece:
+                piece = os.pread(file.fileno(), _PIECE, at + taken)
+                taken += len(piece)
+            if not piece:
+                break
+            given += len(unpacking.decompress(piece, _PIECE))
+            if given > max(_HARMLESS, expansion * taken):
+                return True
+    except zlib.error:
+        pass  # encrypted or broken: for PDFium to tell
+    return False
 
 
 def _opened(file: Any) -> Any:

@@ -30,5 +30,5 @@ def passages(path: Path, tokens: int = 256, **limits: int) -> list[tuple[str, di
     return [(one.item.text, dict(one.item.metadata)) for one in found]
 
 
-def texts(path: Path, tokens: int = 256) -> list[str]:
-    return [text for text, _ in passages(path, tokens)]
+def texts(path: Path, tokens: int = 256, **limits: int) -> list[str]:
+    return [text for text, _ in passages(path, tokens, **limits)]

@@ -168,10 +168,29 @@ def test_a_form_that_draws_itself_ends(tmp_path):
     assert set(found.split()) == {"Inner", "words."}
 
 
-def test_a_page_that_expands_a_thousandfold_is_read(tmp_path):
-    held = zlib.compress(b"BT /F1 11 Tf 50 700 Td (Words.) Tj ET\n" + b"0 0 m\n" * 2_000_000)
-    stream = b"<< /Filter /FlateDecode /Length %d >>\nstream\n" % len(held) + held + b"\nendstream"
-    assert texts(write(tmp_path, pdf([[]], streams={6: stream}))) == ["Words."]
+def packed(content, kind=b""):
+    held = zlib.compress(content)
+    return b"<< /Filter /FlateDecode %s /Length %d >>\nstream\n" % (kind, len(held)) + held + b"\nendstream"
+
+
+WORDS = b"BT /F1 11 Tf 50 700 Td (Words.) Tj ET\n"
+
+
+def test_a_page_that_expands_a_thousandfold_is_read_while_it_is_short_and_refused_when_it_is_not(tmp_path):
+    assert texts(write(tmp_path, pdf([[]], streams={6: packed(WORDS + b"0 0 m\n" * 1_000_000)}))) == ["Words."]
+    bomb = pdf([[]], streams={6: packed(WORDS + b"0 0 m\n" * 4_000_000)})
+    with pytest.raises(
+        Unreadable, match="expands to more than 200 times its size, as bombs do; the limit can be raised"
+    ):
+        everything(write(tmp_path, bomb))
+    assert texts(write(tmp_path, bomb), expansion=2000) == ["Words."]
+
+
+def test_a_blank_picture_is_no_bomb(tmp_path):
+    picture = packed(
+        bytes(20 << 20), b"/Subtype /Image /Width 5120 /Height 4096 /BitsPerComponent 8 /ColorSpace /DeviceGray"
+    )
+    assert texts(write(tmp_path, pdf([["Words."]], streams={50: picture}))) == ["Words."]
 
 
 def test_a_name_that_is_no_unicode_is_opened(tmp_path):

@@ -33,7 +33,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from latentstore.errors import InvalidInput
 from latentstore.types import UInt8
 
-MAX_PIXELS = 178_956_970  # width by height: 0.7 GB while it is decoded
+MAX_PIXELS = 178_956_970  # width by height: at most 1.1 GB while it is decoded
 MAX_SIDE = 512
 THUMBNAIL_SIDE = 160
 
@@ -47,6 +47,7 @@ _FORMATS: dict[str, Any] = {
     "AVIF": AvifImagePlugin.AvifImageFile,
 }
 _ROOM = 2 * MAX_SIDE  # pixels a side that a JPEG is decoded to at least
+_BAND = 64  # rows that are made at a time of a picture far too large
 _TWELVE_BITS, _SIXTEEN_BITS = 4095, 65_535
 SMOOTH = Image.Resampling.BICUBIC
 _TURNS = {
@@ -71,7 +72,7 @@ def load(source: Any, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
         if isinstance(image, JpegImageFile) and image is not source:
             image.draft(None, _fitted(image.size, _ROOM))
         image.load()
-        upright = _turned(_on_white(_resized(_eight_bits(image))), _orientation(image))
+        upright = _turned(_on_white(_resized(_eight_bits(_whole(image)))), _orientation(image))
     upright.info = {}
     return upright
 
@@ -212,6 +213,24 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
         )
 
 
+def _whole(image: Image.Image) -> Image.Image:
+    """The picture, or where it is far larger than will be kept a smaller one, made with hardly any memory beside it."""
+    factor = max(image.size) // (4 * MAX_SIDE)
+    if factor < 2 or image.mode.startswith("I;16"):
+        return image
+    if image.mode in ("I", "F"):
+        return image.reduce(factor)
+    width, height = image.size
+    bands = [
+        _eight_bits(image.crop((0, top, width, min(height, top + _BAND * factor)))).reduce(factor)
+        for top in range(0, height, _BAND * factor)
+    ]
+    small = Image.new(bands[0].mode, (bands[0].width, sum(band.height for band in bands)))
+    for at, band in enumerate(bands):
+        small.paste(band, (0, at * _BAND))
+    return small
+
+
 def _eight_bits(image: Image.Image) -> Image.Image:
     """Mode L, RGB or, where something may be transparent, RGBA."""
     if image.mode.startswith("I;16"):
@@ -231,12 +250,17 @@ def _from_sixteen(values: Any) -> UInt8:
 
 def _stretched(values: Any) -> UInt8:
     """Black the smallest, white the largest; what is not finite is black."""
-    finite = np.where(np.isfinite(values), values, np.nan)
-    if np.isnan(finite).all():
+    finite = np.isfinite(values)
+    if not finite.any():
         return np.zeros(values.shape, np.uint8)
-    low, high = float(np.nanmin(finite)), float(np.nanmax(finite))
-    shares = (finite.astype(np.float64) - low) / ((high - low) or 1.0)
-    return np.rint(np.nan_to_num(shares) * 255).astype(np.uint8)
+    low, high = (
+        float(end(values, where=finite, initial=start)) for end, start in ((np.min, np.inf), (np.max, -np.inf))
+    )
+    shares = np.subtract(values, low, dtype=np.float64)
+    shares *= 255 / ((high - low) or 1.0)
+    shares[~finite] = 0
+    levels: UInt8 = np.rint(shares, out=shares).astype(np.uint8)
+    return levels
 
 
 def _resized(image: Image.Image) -> Image.Image:

@@ -242,18 +242,46 @@ def empty_png(width, height):
     )
 
 
-def test_a_picture_of_too_many_pixels_is_refused_by_its_header_without_memory():
+def decoded_apart(data):
+    """What a process of its own says of a picture, and by how many bytes its memory grew at most."""
     script = (
-        "import resource, sys; from latentstore.media import images\n"
-        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "try: images.load(sys.stdin.buffer.read())\n"
+        "import re, sys; from pathlib import Path; from latentstore.media import images; data = sys.stdin.buffer.read()\n"
+        "peak = lambda: int(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1])\n"
+        "before = peak()\n"
+        "try: print(images.load(data).size)\n"
         "except images.InvalidInput as error: print(error)\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+        "print(peak() - before)"
     )
-    done = subprocess.run([sys.executable, "-c", script], input=empty_png(40_000, 40_000), capture_output=True)
+    done = subprocess.run([sys.executable, "-c", script], input=data, capture_output=True)
     said, grown = done.stdout.decode().splitlines()
+    return said, int(grown) * 1024
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_a_picture_of_too_many_pixels_is_refused_by_its_header_without_memory():
+    said, grown = decoded_apart(empty_png(40_000, 40_000))
     assert "40,000 by 40,000" in said and "at most 178,956,970 pixels" in said and "max_pixels" in said
-    assert int(grown) < 20_000  # kB
+    assert grown < 10e6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+@pytest.mark.parametrize(("mode", "each"), [("RGB", 4), ("RGBA", 4), ("CMYK", 4), ("P", 1), ("I;16", 4.5), ("F", 6)])
+def test_a_large_picture_takes_little_more_memory_than_its_pixels(mode, each):
+    colour = {"P": 1, "I;16": 900, "F": 0.5}.get(mode, (10, 20, 30, 40)[: len(mode)])
+    data = saved(Image.new(mode, (5000, 5000), colour), "TIFF", compression="tiff_lzw")
+    said, grown = decoded_apart(data)
+    assert said == "(512, 512)" and grown < 25e6 * each + 60e6
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "F"])
+def test_a_picture_that_is_shrunk_in_bands_is_the_picture(mode):
+    small = Image.fromarray(scene()).resize((500, 421), Image.Resampling.BICUBIC)
+    small = small.quantize(200) if mode == "P" else small.convert("L" if mode == "F" else mode).convert(mode)
+    if mode in ("RGBA", "LA"):
+        small.putalpha(Image.linear_gradient("L").resize(small.size))
+    large = small.resize((4500, 3789), Image.Resampling.NEAREST)
+    wanted = pixels(small.resize(images._fitted(large.size, 512), Image.Resampling.NEAREST))
+    assert np.abs(pixels(large) - wanted).mean() < 2
 
 
 def test_the_limit_is_adjustable_both_ways_and_no_warning_leaves():

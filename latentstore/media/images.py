@@ -253,9 +253,7 @@ def _stretched(values: Any) -> UInt8:
     finite = np.isfinite(values)
     if not finite.any():
         return np.zeros(values.shape, np.uint8)
-    low, high = (
-        float(end(values, where=finite, initial=start)) for end, start in ((np.min, np.inf), (np.max, -np.inf))
-    )
+    low, high = float(values[finite].min()), float(values[finite].max())
     shares = np.subtract(values, low, dtype=np.float64)
     shares *= 255 / ((high - low) or 1.0)
     shares[~finite] = 0

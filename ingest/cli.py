@@ -108,7 +108,7 @@ def ingest_command(
         list[str] | None,
         typer.Option(
             metavar="NAME=VALUE",
-            help="What one source may cost: pixels, seconds, pages, bytes, members, expansion. Repeatable.",
+            help="What one source may cost: pixels, seconds, pages, bytes, members, expansion, row. Repeatable.",
             rich_help_panel=_LIMITS,
         ),
     ] = None,
@@ -120,9 +120,9 @@ def ingest_command(
     Run it again at any time: only what is new or changed is read.
 
     Examples:
-      latentstore ingest pile.latent ~/everything --exclude drafts
-      latentstore ingest pile.latent reviews.csv --text-column review --id-column nr
-      latentstore ingest pile.latent ~/photos --dry-run
+      latentstore ingest pile.latent ~/notes --exclude drafts
+      latentstore ingest pile.latent reviews.csv --text-column review
+      latentstore ingest pile.latent ~/notes --dry-run
     """
     from ingest.limits import limits_from
     from ingest.options import Options

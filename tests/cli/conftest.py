@@ -75,7 +75,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "a.md").write_text("# Fruit\n\nApples grow on trees.\n\n# Roots\n\nCarrots grow in the earth.\n")
     (folder / "t.csv").write_text("text,year\nPears are sweet,1999\nPlums are blue,2004\n")
     options = ingest.Options(chunk_tokens=8)
-    ingest.run(folder / "s.latent", [folder / "a.md", folder / "t.csv"], encoder="hashing", options=options)
+    ingest.run(folder / "s.latent", [folder / "a.md", folder / "t.csv"], encoders=["hashing"], options=options)
     return folder / "s.latent"
 
 

@@ -45,9 +45,9 @@ def test_a_folder_of_something_else_is_left_alone(run, tmp_path, command):
 @pytest.mark.parametrize(
     ("arguments", "fragments"),
     [
-        (("search", "x", "--where", "yeer > 3"), ("no column 'yeer'", "title, line")),
+        (("search", "x", "--where", "yeer > 3"), ("no column 'yeer'", "uri, line")),
         (("search", "x", "--where", "year >"), ("does not parse",)),
-        (("search", "x", "--columns", "nosuch"), ("'nosuch'", "there are title")),
+        (("search", "x", "--columns", "nosuch"), ("'nosuch'", "there are line")),
         (("search", "x", "--collection", "nosuch"), ("no collection 'nosuch'", "it has: docs")),
         (("similar", "nosuch"), ("'nosuch'",)),
         (("sql", "drop table items"), ("only SELECT",)),
@@ -96,7 +96,7 @@ def test_a_locked_store_says_who_holds_it(cli, own):
         (("search", "s.latent", "x", "--format", "xml"), ("--format",)),
         (("search", "s.latent", "x", "--bogus"), ("--bogus",)),
         (("serch",), ("did you mean 'search'? Try: latentstore --help",)),
-        (("ingest", "s.latent"), ("Missing argument 'SOURCE'",)),
+        (("ingest", "s.latent"), ("name a folder, a file, an archive or an address",)),
         (("import", "s.latent", "x", "--on-conflict", "maybe"), ("--on-conflict",)),
     ],
     ids=lambda value: " ".join(value),

@@ -81,7 +81,7 @@ def test_ctrl_c_finishes_the_batch_says_how_to_go_on_and_a_second_run_completes_
         "finishing the batch in hand; Ctrl-C again to stop at once",
         "stopped after a whole batch, which is safe; give the same command again to go on",
     ]
-    assert out.startswith("0 files, 2 passages (2 new)")
+    assert out.startswith("0 files; 2 items (2 new)")
     assert stored() == ["row 0", "row 1"]
     out, _ = start(slow, 0).communicate(timeout=60)
     assert out.startswith(f"1 file, {ROWS} passages ({ROWS - 2} new, 2 unchanged)")
@@ -102,7 +102,7 @@ def test_a_second_ctrl_c_ends_at_once_and_the_store_is_whole(slow):
 def test_without_a_terminal_progress_is_plain_lines_on_standard_error(slow):
     out, err = start(slow, 1).communicate(timeout=120)
     assert err.splitlines()[0].startswith("ingesting: ")
-    assert " passages, " in err.splitlines()[0]
+    assert " items, " in err.splitlines()[0]
     assert "\x1b" not in out + err
     assert len(out.splitlines()) == 1
 

@@ -84,7 +84,7 @@ def test_ctrl_c_finishes_the_batch_says_how_to_go_on_and_a_second_run_completes_
     assert out.startswith("0 files; 2 items (2 new)")
     assert stored() == ["row 0", "row 1"]
     out, _ = start(slow, 0).communicate(timeout=60)
-    assert out.startswith(f"1 file, {ROWS} passages ({ROWS - 2} new, 2 unchanged)")
+    assert out.startswith(f"1 file; {ROWS} items ({ROWS - 2} new, 2 unchanged)")
     assert stored() == sorted(f"row {n}" for n in range(ROWS))
 
 
@@ -116,7 +116,7 @@ def test_on_a_terminal_progress_is_a_bar_and_the_summary_still_goes_to_standard_
     os.close(terminal)
     assert "ingesting" in drawn
     assert "\u2501" in drawn
-    assert out.startswith(f"1 file, {ROWS} passages ({ROWS} new)")
+    assert out.startswith(f"1 file; {ROWS} items ({ROWS} new)")
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv", "table"])

@@ -16,6 +16,7 @@ from typing import Protocol
 
 LARGEST = 256  # tokens of a passage unless asked otherwise: longer ones blur what they are about
 _SHORT = 0.25  # of the limit: a passage shorter than that takes in what follows, whatever the border
+_ROOM = 0.75  # of the longest line of a paragraph: nearly all of them are as long as that where lines are wrapped
 
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*")
 _LINE = re.compile(r"\n+")
@@ -134,7 +135,8 @@ def _packed(measure: _Measure, breaks: set[int], first: int, last: int, limit: i
             yield begin, end
             begin = start
         if measure.between(begin, stop) > limit:
-            yield from _apart(measure, begin, stop, limit, (_LINE, _SENTENCE))
+            borders = (_SENTENCE, _LINE) if _wrapped(measure.text[begin:stop]) else (_LINE, _SENTENCE)
+            yield from _apart(measure, begin, stop, limit, borders)
             begin = stop
         end = stop
     if end > begin:
@@ -183,6 +185,16 @@ def _apart(
         begin_next = stop
     if begin_next > begin:
         yield begin, begin_next
+
+
+def _wrapped(text: str) -> bool:
+    """Whether lines end where there was no more room for a word, not where something ends."""
+    lines = [line.rstrip() for line in text.strip().splitlines()]
+    full = _ROOM * max(map(len, lines), default=0)
+    inner = lines[:-1]
+    filled = sum(len(line) >= full for line in inner)
+    ended = sum(line.endswith((".", "!", "?", ":", ";", ",", "}", ")")) for line in inner)
+    return len(inner) >= 3 and filled >= 0.9 * len(inner) and ended <= len(inner) / 2
 
 
 def _full(measure: _Measure, begin: int, held: int, stop: int, aim: float, limit: int) -> bool:

@@ -1,3 +1,5 @@
+import textwrap
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,6 +123,19 @@ def test_what_does_not_fit_is_taken_apart_at_the_next_level():
     levels = [[text.index("c")], [text.index("b"), text.index("c")]]
     found = [text[s.start : s.end] for s in Splitter(WordTokens(), 7).split(text, levels=levels)]
     assert found == ["a a a a", "b b b\n\nb b", "c c c c c"]
+
+
+def test_a_long_paragraph_of_wrapped_lines_is_cut_between_sentences():
+    sentences = [
+        f"Sentence number {n} says that apples of sort {n} are {'so ' * (n % 7)}red and sweet." for n in range(20)
+    ]
+    wrapped = textwrap.fill(" ".join(sentences), 72)
+    assert all(passage.endswith("sweet.") for passage in passages(wrapped, 60))
+
+
+def test_a_long_paragraph_of_lines_of_their_own_is_cut_between_them():
+    lines = [f"apples {n}; pears {n}. {'x ' * (n % 7)}plums {n}" for n in range(40)]
+    assert [line for passage in passages("\n".join(lines), 60) for line in passage.split("\n")] == lines
 
 
 def test_white_space_alone_is_no_passage():

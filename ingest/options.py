@@ -39,7 +39,9 @@ class Options:
         if self.batch < 1 or (self.chunk_tokens is not None and self.chunk_tokens < 1):
             raise InvalidInput(f"batch and chunk_tokens are at least 1, got {self.batch} and {self.chunk_tokens}")
         if not 0 < self.window <= LONGEST_WINDOW:
-            raise InvalidInput(f"window is a number of seconds above 0 and at most {LONGEST_WINDOW}, got {self.window!r}")
+            raise InvalidInput(
+                f"window is a number of seconds above 0 and at most {LONGEST_WINDOW}, got {self.window!r}"
+            )
 
     def reading(self, target: Collection) -> Reading:
         """How documents become items of this collection."""

@@ -43,7 +43,14 @@ class NotFinite(InvalidInput):
 
 
 class ColumnTypeClash(InvalidInput):
-    """A metadata value that its column cannot hold, or a key that differs from a column in case alone."""
+    """A metadata value that its column cannot hold, or a key that differs from a column in case alone.
+
+    column, row: the key, and the position in the batch of the first item that brings such a value, None for a key of another case.
+    """
+
+    def __init__(self, message: str, column: str | None = None, row: int | None = None) -> None:
+        super().__init__(message)
+        self.column, self.row = column, row
 
 
 class ReservedName(InvalidInput):

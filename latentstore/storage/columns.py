@@ -140,7 +140,8 @@ def _check_names(given: Iterable[Any], held: Mapping[str, Column]) -> None:
         if other != name:
             raise ColumnTypeClash(
                 f"metadata key {name!r} differs from column {other!r} in upper and lower case only, "
-                "which SQL takes for one name; spell it the same way"
+                "which SQL takes for one name; spell it the same way",
+                column=str(name),
             )
 
 
@@ -243,7 +244,9 @@ def _clash(name: str, values: list[Any], held: Column | None) -> ColumnTypeClash
         joined = wider
     return ColumnTypeClash(
         f"column {name!r} holds {joined}, row {row} brings {found} ({shown(value)}); "
-        "convert it, or use another key; nothing of the batch was stored"
+        "convert it, or use another key; nothing of the batch was stored",
+        column=name,
+        row=row,
     )
 
 

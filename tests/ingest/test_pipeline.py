@@ -1,3 +1,4 @@
+import json
 import threading
 from pathlib import Path
 
@@ -34,6 +35,11 @@ def items(place: Path) -> dict[str, latentstore.Item]:
     with latentstore.open(place, read_only=True) as store:
         docs = store.collection("docs")
         return {item.id: item for item in docs.get([row["id"] for row in docs.sql("select id from items")])}
+
+
+def errors(place: Path) -> set[str]:
+    with latentstore.open(place, read_only=True) as store:
+        return {row["uri"] for row in store.collection("docs").sql("select uri from sources where error is not null")}
 
 
 def test_each_passage_is_the_slice_of_its_file_that_its_metadata_names(place, folder):
@@ -85,13 +91,33 @@ def test_a_bad_file_is_recorded_with_its_reason_and_the_job_goes_on(place, folde
     assert "NUL byte" in result.problems[0].reason and result.problems[0].source.endswith("a0.txt")
 
 
-def test_a_row_that_the_collection_refuses_costs_that_row_only(place, tmp_path):
+def test_a_key_that_clashes_with_its_column_is_left_out_and_the_rows_stay(place, tmp_path):
     first, second = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
     first.write_text("".join(f'{{"text": "row {n}", "n": {n}}}\n' for n in range(19)))
-    second.write_text('{"text": "row 19", "n": "nineteen"}')
+    second.write_text("".join(f'{{"text": "late {n}", "n": "many", "m": {n}}}\n' for n in range(3)))
     result = job(place, first, second)
-    assert (result.added, result.bad) == (19, 1)
-    assert "b.jsonl#1" in result.problems[0].reason
+    assert (result.added, result.bad) == (22, 1)
+    assert "column 'n' holds BIGINT" in result.problems[0].reason
+    assert items(place)[f"{second}#2"].metadata | {"record": None} == {"record": None, "n": None, "m": 1}
+    assert errors(place) == {str(second)}
+
+
+def test_a_key_of_another_case_is_spelt_as_the_column_that_is_there(place, tmp_path):
+    for name, key in (("a.jsonl", "year"), ("b.jsonl", "Year"), ("c.jsonl", "YEAR")):
+        (tmp_path / name).write_text(json.dumps({"text": name, key: 1999}))
+    result = job(place, tmp_path / "a.jsonl", tmp_path / "b.jsonl", tmp_path / "c.jsonl")
+    assert (result.added, result.bad) == (3, 0)
+    assert [item.metadata["year"] for item in items(place).values()] == [1999] * 3
+
+
+def test_a_row_that_the_collection_refuses_costs_that_row_only(place, tmp_path):
+    for name, vector in (("a.jsonl", [1, 2]), ("b.jsonl", [1, 2, 3]), ("c.jsonl", [3, 4])):
+        (tmp_path / name).write_text("".join(json.dumps({"v": vector}) + "\n" for _ in range(3)))
+    options = ingest.Options(ingest.Columns(vector="v"))
+    result = ingest.run(place, [tmp_path], options=options)
+    assert (result.added, result.bad) == (6, 3)
+    assert "b.jsonl#1: expected vectors of 2 dimensions, got 3" in result.problems[0].reason
+    assert errors(place) == {str(tmp_path / "b.jsonl")}
 
 
 def test_rows_take_their_ids_from_the_id_column_and_a_second_one_is_a_problem(place, tmp_path):

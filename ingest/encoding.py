@@ -14,6 +14,7 @@ from ingest.reuse import CONTENT, MODALITY, Reuse
 from latentstore import Collection, Item, Modality
 from latentstore.types import Float32
 
+KEPT = "content"  # the attachment that is a source's own bytes
 _Content = tuple[Modality, str]  # names a content: a text, or the key of a picture or sound
 
 
@@ -50,7 +51,9 @@ class Encoding:
         """Encode what must be. Raises what an encoder raises."""
         latest = list({str(one.item.id): one for one in batch.passages}.values())
         known = self._known(latest)
-        fresh = [one for one in latest if not _equal(one.item, known.get(str(one.item.id)))]
+        alike = [one for one in latest if _equal(one.item, known.get(str(one.item.id)))]
+        there = {str(one.item.id) for one in alike} - self._lacking(alike)
+        fresh = [one for one in latest if str(one.item.id) not in there]
         ready = Ready([one.item for one in fresh], {}, batch.finished, batch.skipped, batch.problems, batch.done)
         ready.passages = len(batch.passages)
         ready.unchanged = len(batch.passages) - len(fresh)
@@ -69,6 +72,14 @@ class Encoding:
         listed = literals(str(one.item.id) for one in passages)
         there = [row["id"] for row in self._collection.sql(f"select id from items where id in ({listed})")]
         return {str(item.id): item for item in self._collection.get(there)} if there else {}
+
+    def _lacking(self, alike: Sequence[Passage]) -> set[str]:
+        """Ids of items that are stored without the content that they bring now."""
+        bring = [str(one.item.id) for one in alike if KEPT in one.item.attachments]
+        if not bring:
+            return set()
+        held = self._collection.attachments(bring, KEPT)
+        return {name for name, content in zip(bring, held, strict=True) if content is None}
 
     def _vectors(
         self, space: str, passages: Sequence[Passage], ready: Ready, recent: dict[tuple[str, _Content], Float32]

@@ -99,7 +99,8 @@ def facts(source: Any, *, max_pixels: int = MAX_PIXELS) -> dict[str, Any]:
 def thumbnail(source: Any) -> bytes:
     """A JPEG of at most 160 pixels a side, some 4 KB. The same bytes for the same pixels. Raises InvalidInput."""
     picture = load(source)
-    small = picture.resize(_fitted(picture.size, THUMBNAIL_SIDE), SMOOTH, reducing_gap=3.0)
+    # Half the cost of bicubic, and nobody can tell them apart at this size.
+    small = picture.resize(_fitted(picture.size, THUMBNAIL_SIDE), Image.Resampling.HAMMING, reducing_gap=3.0)
     file = io.BytesIO()
     small.save(file, "JPEG", quality=72, optimize=True)
     return file.getvalue()

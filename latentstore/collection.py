@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from latentstore.engine import attach, check, describe, maintenance, origins, parquet, read, verify, write
+from latentstore.engine import attach, check, describe, maintenance, mixing, origins, parquet, read, verify, write
 from latentstore.engine.core import Engine
 from latentstore.engine.encoding import Encoders
 from latentstore.engine.indexing import Indexer
@@ -132,16 +132,18 @@ class Collection:
     ) -> Any:
         """The k nearest items: Hits for one query, a list of Hits for several.
 
-        query: a text, an Item, the Path of an image or a sound, a PIL image, or a (dim,) vector; several as a list, or (q, dim).
-        space: the first one that takes such a query when None.
+        query: a text; an image as a Path, PIL image, (h, w, 3) uint8 array or the bytes of its file; a sound as a Path, bytes or
+        (samples, rate); an Item; or a (dim,) vector. Several as a list, or (q, dim).
+        space: every one that takes such a query when None; their hits are mixed by calibrated scores, see Hit. For a vector
+        the first one.
         where: a SQL condition over metadata; never fewer than min(k, matching) hits. exact: compare with every vector.
         recall: the share of the true neighbours to find, as measured when the index was built; 0.99 when None.
         columns: metadata to fetch, all when None. explain: keep the plan in `hits.plan`.
         Raises InvalidFilter, DimensionMismatch, NotFinite, EncoderMissing, SpaceNotFound, InvalidInput.
         """
         question = check.question(self.engine.snapshot, k, where, exact, recall, columns, explain)
-        queries, name, many = self._encoders.queries(query, space)
-        found = read.search(self.engine, name, queries, question)
+        parts, many = self._encoders.parts(query, space)
+        found = mixing.search(self.engine, parts, question)
         return found if many else found[0]
 
     def similar(

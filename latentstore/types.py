@@ -103,7 +103,11 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """An item that a search found. `distance`: the metric's own, smaller is closer; `score`: higher is closer."""
+    """An item that a search found. `distance`: the metric's own, smaller is closer; `score`: higher is closer.
+
+    Where several spaces or kinds of items answered, `space` says which one did, and `score` compares across them: by how many
+    standard deviations the item is closer than random items of its kind. `space` is None where only one answered.
+    """
 
     id: str
     score: float
@@ -111,6 +115,7 @@ class Hit:
     text: str | None
     uri: str | None
     metadata: dict[str, Any]
+    space: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,7 @@ class Hits(Sequence[Hit]):
     """What one query found, closest first. Plain values: it stays good after the store has closed.
 
     `ids`; `scores` (k,) float64, higher is closer; `distances` (k,) float64, smaller is closer; `plan`: the steps
-    taken, when the search was asked to explain itself.
+    taken, when the search was asked to explain itself; `spaces`: which space found each, None where only one answered.
     """
 
     def __init__(
@@ -138,19 +143,22 @@ class Hits(Sequence[Hit]):
         scores: Float64,
         details: Callable[[], list[tuple[str | None, str | None, dict[str, Any]]]],
         plan: list[PlanStep] | None = None,
+        spaces: list[str] | None = None,
     ) -> None:
         self.ids = ids
         self.distances = distances
         self.scores = scores
         self.plan = plan
+        self.spaces = spaces
         self.details = details
         self._hits: list[Hit] | None = None
 
     def _all(self) -> list[Hit]:
         # Unpacking texts and metadata takes longer than the search; ids alone are often all that is wanted.
         if self._hits is None:
-            rows = zip(self.ids, self.scores.tolist(), self.distances.tolist(), self.details(), strict=True)
-            self._hits = [Hit(name, score, distance, *rest) for name, score, distance, rest in rows]
+            spaces: Sequence[str | None] = self.spaces or [None] * len(self.ids)
+            rows = zip(self.ids, self.scores.tolist(), self.distances.tolist(), self.details(), spaces, strict=True)
+            self._hits = [Hit(name, score, distance, *rest, space) for name, score, distance, rest, space in rows]
         return self._hits
 
     def __len__(self) -> int:

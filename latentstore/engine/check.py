@@ -25,6 +25,7 @@ MAX_URI = 16_384  # bytes; the uri of a source
 MAX_ERROR = 500  # characters
 MAX_ATTACHMENT = 1 << 30  # bytes
 DEFAULT_RECALL = 0.99
+_CONTENT = frozenset({Modality.TEXT, Modality.IMAGE, Modality.AUDIO})
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
@@ -60,9 +61,17 @@ class Batch:
         at = [position for position, value in enumerate(firsts) if value is not None]
         return at, [firsts[position] for position in at]
 
+    def _kinds(self) -> list[str | None] | None:
+        if not self.images and not self.audios:
+            return None
+        none = [None] * self.n
+        fields = zip(self.texts, self.images or none, self.audios or none, strict=True)
+        seen = (Item(text=text, image=image, audio=audio).content(_CONTENT) for text, image, audio in fields)
+        return [found and found[0].value for found in seen]
+
     def incoming(self, vectors: Mapping[str, tuple[Int64, Float32]]) -> Incoming:
         attached = attach.of_items(self.attachments) if self.attachments else attach.NOTHING
-        return Incoming(self.ids, self.texts, self.uris, self.metadata, vectors, attached)
+        return Incoming(self.ids, self.texts, self.uris, self.metadata, vectors, attached, self._kinds())
 
 
 def batch(

@@ -17,6 +17,7 @@ from latentstore.storage.catalog import Catalog
 from latentstore.storage.mark import Mark, MarkWriter
 from latentstore.storage.records import RecordFiles, RecordWriter
 from latentstore.storage.vectors import SlotFiles, SlotWriter
+from latentstore.types import Float32
 
 CATALOG = "catalog.duckdb"
 _PUBLISH_WITHIN = 10.0  # seconds between a commit and its snapshot; they are microseconds apart
@@ -30,6 +31,7 @@ class Engine:
         self.catalog = catalog
         self.memory_budget = memory_budget
         self.filters = FilterCache()
+        self.samples: dict[tuple[str, str | None, int], Float32] = {}  # space, kind, commit → random vectors
         self.notes: list[str] = []  # what was noticed at open, for info()
         self.on_commit = threading.Event()  # wakes the indexer
         self.upkeep = (

@@ -11,11 +11,13 @@ import numpy as np
 from latentstore.distance import as_array, prepare
 from latentstore.encoders import registry
 from latentstore.encoders.base import Encoder, Role, windowed
-from latentstore.engine import content
+from latentstore.engine import content, read
 from latentstore.engine.check import Batch, length
 from latentstore.engine.core import Engine
+from latentstore.engine.mixing import Part
 from latentstore.engine.snapshot import SpaceView
 from latentstore.errors import EncoderMismatch, EncoderMissing, InvalidInput
+from latentstore.storage.columns import MODALITY
 from latentstore.types import Float32, Int64, Modality
 
 
@@ -92,30 +94,43 @@ class Encoders:
             return prepare(items, self._engine.space(space).row.dim)
         return self._made(space, asked, role)
 
-    def queries(self, query: Any, space: str | None) -> tuple[Float32, str, bool]:
-        """((q, dim) float32, the space they are points of, whether several were asked).
+    def parts(self, query: Any, space: str | None) -> tuple[list[Part], bool]:
+        """The lists that answer, and whether several queries were asked.
 
-        query: a text, an Item, a path of an image or a sound, a PIL image, a (dim,) vector; or a list of those, or a (q, dim)
-        array. space: None takes the first one whose encoder takes such content.
+        query: a text, an Item, a path of an image or a sound, a PIL image, an (h, w, 3) uint8 array, (samples, rate), the bytes
+        of an image or a sound, a (dim,) vector; or a list of those, or a (q, dim) array. space: None takes every space
+        whose encoder takes such content, and the first one for vectors.
         """
         asked = content.of(query)
         if asked is not None:
-            name = self._space_for(asked.modality, space)
-            return self._made(name, asked, "query"), name, asked.many
+            made = [(name, self._made(name, asked, "query")) for name in self._spaces_for(asked.modality, space)]
+            return [part for name, points in made for part in self._of_kinds(name, points)], asked.many
         row = self._engine.space(space).row
         given = as_array(query, "queries")
         if given.ndim not in (1, 2):
             raise InvalidInput(f"a query is a (dim,) vector, several are a (q, dim) array; got shape {given.shape}")
         many = given.ndim == 2
-        return prepare(given if many else given[None], row.dim, what="queries"), row.name, many
+        return [Part(row.name, prepare(given if many else given[None], row.dim, what="queries"))], many
 
-    def _space_for(self, modality: Modality, space: str | None) -> str:
+    def _spaces_for(self, modality: Modality, space: str | None) -> list[str]:
+        """Those that can answer; the first one, which will say why it cannot, where there are none."""
         if space is None:
-            spaces = self._engine.snapshot.spaces
-            for name, view in spaces.items():
-                if view.row.encoder is not None and (len(spaces) == 1 or modality in self.of(name).modalities):
-                    return name
-        return self._engine.space(space).row.name
+            views = self._engine.snapshot.spaces
+            encoded = [name for name, view in views.items() if view.row.encoder is not None]
+            if len(views) == 1 or not encoded:
+                return [self._engine.space(None).row.name]
+            return [name for name in encoded if modality in self.of(name).modalities] or encoded[:1]
+        return [self._engine.space(space).row.name]
+
+    def _of_kinds(self, name: str, points: Float32) -> list[Part]:
+        """A list for each kind of items that a space holds, since an encoder may place its texts far from its pictures."""
+        kinds = sorted(self.of(name).modalities)
+        if len(kinds) == 1 or MODALITY not in self._engine.snapshot.names:
+            return [Part(name, points)]
+        others = tuple(kind for kind in kinds if kind is not Modality.TEXT)
+        parts = [Part(name, points, kind, others) for kind in kinds]
+        held = [part for part in parts if read.any_pass(self._engine, name, part.condition)]
+        return held if len(held) > 1 else [Part(name, points)]
 
     def _made(self, space: str, asked: content.Content, role: Role) -> Float32:
         encoder = self.of(space)

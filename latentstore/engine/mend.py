@@ -7,10 +7,9 @@ trying the rows that fit, and a checksum that was lost by that of its batch. The
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from latentstore.engine.origins import within
 from latentstore.errors import LatentstoreError
 from latentstore.fileio import sync_together
 from latentstore.storage.catalog import BatchRow, Catalog, SpaceRow, State
+from latentstore.storage.columns import MODALITY
 from latentstore.storage.vectors import SlotFiles, SlotWriter, batch_sum, slot_sums
 from latentstore.types import Bool, Float32, Int64, Modality, Report, UInt64
 
@@ -51,6 +51,7 @@ class Mended:
     encoded_rows: Int64
     encoded: Float32
     lost: Int64
+    bare: Int64  # rows that lost their vector here and have one in another space
 
 
 def mend_space(folder: Path, catalog: Catalog, space: SpaceRow, report: Report, *, trusted: bool = True) -> None:
@@ -188,9 +189,10 @@ def _sorted_out(catalog: Catalog, state: State, space: SpaceRow, remains: Remain
     slots = np.flatnonzero(remains.good & np.isin(remains.rows, live))
     _, first = np.unique(remains.rows[slots], return_index=True)
     slots = slots[first]  # ascending by row
-    texts = {record.row: record.text for record in catalog.records(state.columns) if record.text is not None}
-    missing = _missing(state, space, remains, live, slots, texts)
     encoder = _encoder(space)
+    texts = _texts(catalog, state, encoder)
+    expected = np.array(list(texts), np.int64) if encoder is not None or len(state.spaces) == 1 else live[:0]
+    missing = _missing(state, space, remains, live, slots, expected)
     anew = [row for row in missing.tolist() if encoder is not None and row in texts]
     dim = remains.vectors.shape[1]
     parts = [
@@ -199,16 +201,39 @@ def _sorted_out(catalog: Catalog, state: State, space: SpaceRow, remains: Remain
         if encoder is not None
     ]
     encoded = np.concatenate(parts) if parts else np.empty((0, dim), np.float32)
-    return Mended(slots, np.array(anew, np.int64), encoded, np.setdiff1d(missing, anew))
+    gone = np.setdiff1d(missing, anew)
+    elsewhere = np.intersect1d(gone, _held_elsewhere(catalog, state, space)) if gone.size else gone
+    return Mended(slots, np.array(anew, np.int64), encoded, np.setdiff1d(gone, elsewhere), elsewhere)
 
 
-def _missing(
-    state: State, space: SpaceRow, remains: Remains, live: Int64, slots: Int64, texts: Mapping[int, Any]
-) -> Int64:
-    """Live rows that had a vector here, as far as can be known, and have none now."""
+def _texts(catalog: Catalog, state: State, encoder: Encoder | None) -> dict[int, str]:
+    """Row → what the encoder saw of an item, where that was its text. Without an encoder: every text."""
+    seen = set() if encoder is None else {str(kind) for kind in encoder.modalities} - {Modality.TEXT}
+    at = next((at for at, column in enumerate(state.columns) if column.name == MODALITY), None)
+    return {
+        record.row: record.text
+        for record in catalog.records(state.columns)
+        if record.text is not None and (at is None or record.values[at] not in seen)
+    }
+
+
+def _held_elsewhere(catalog: Catalog, state: State, space: SpaceRow) -> Int64:
+    """The rows of which another space has a vector that can be read."""
+    held, live = [np.empty(0, np.int64)], catalog.live_rows()
+    for other in state.spaces:
+        home = catalog.path.parent / "spaces" / other.name
+        found = other if other.name == space.name else _best_generation(home, other, live)
+        if found.name != space.name and found.dim is not None:
+            remains = look(SlotFiles(home, found.generation, found.dim), None)
+            held.append(remains.rows[remains.good])
+    return np.unique(np.concatenate(held))
+
+
+def _missing(state: State, space: SpaceRow, remains: Remains, live: Int64, slots: Int64, expected: Int64) -> Int64:
+    """Live rows that had a vector here, as far as can be known, and have none now. expected: rows of texts that had one."""
     had = [remains.rows[np.isin(remains.rows, live)]]
     if space.encoder is not None:
-        had.append(np.intersect1d(live, np.array(list(texts), np.int64)))
+        had.append(np.intersect1d(live, expected))
     if len(state.spaces) == 1 and not remains.whole and space.encoder is None:
         had.append(live)
     return np.setdiff1d(np.concatenate(had), remains.rows[slots])
@@ -272,6 +297,7 @@ def _tell(catalog: Catalog, state: State, space: SpaceRow, mended: Mended, repor
     records = [record for record in catalog.records(state.columns) if lost and record.row in lost]
     report.lost.extend(record.id for record in records)
     gone = f", {len(lost)} items removed whose vectors are lost" if lost else ""
+    gone += f", {len(mended.bare)} items left without one here, which other spaces have" if mended.bare.size else ""
     report.mended.append(
         f"space {space.name!r}: {len(mended.kept)} vectors kept, {len(mended.encoded_rows)} encoded anew from their texts{gone}"
     )

@@ -18,7 +18,7 @@ from latentstore.engine.core import Engine
 from latentstore.engine.snapshot import Snapshot, SpaceView
 from latentstore.errors import AlreadyExists, EncoderMismatch, InvalidInput, NotFound
 from latentstore.fileio import storage_errors, sync_file, sync_folder
-from latentstore.storage.columns import Column, from_catalog, to_arrow
+from latentstore.storage.columns import MODALITY, Column, from_catalog, to_arrow
 from latentstore.storage.kinds import ColumnType
 from latentstore.storage.vectors import VectorView
 from latentstore.types import Float32, Int64, OnConflict
@@ -183,13 +183,13 @@ def _origin(path: Path, schema: pa.Schema) -> dict[str, Any]:
 def _incoming(engine: Engine, part: pa.RecordBatch, about: dict[str, Any]) -> write.Incoming:
     columns = [Column(name, ColumnType.parse(kind)) for name, kind in about["columns"].items()]
     values = {column.name: from_catalog(column, part.column(column.name)) for column in columns}
+    kinds = values.pop(MODALITY, None)
     rows = zip(*values.values(), strict=True)
-    metadata = [dict(zip(values, row, strict=True)) for row in rows] if columns else None
+    metadata = [dict(zip(values, row, strict=True)) for row in rows] if values else None
     vectors = {name: _vectors(engine, name, part.column(_PREFIX + name)) for name in about["spaces"]}
     names, texts, uris = (part.column(name).to_pylist() for name in ("id", "text", "uri"))
-    return write.Incoming(
-        check.ids(names), texts, uris, metadata, {name: given for name, given in vectors.items() if given[0].size}
-    )
+    filled = {name: given for name, given in vectors.items() if given[0].size}
+    return write.Incoming(check.ids(names), texts, uris, metadata, filled, kinds=kinds)
 
 
 def _vectors(engine: Engine, name: str, column: Any) -> tuple[Int64, Float32]:

@@ -37,29 +37,35 @@ class Question:
 def search(engine: Engine, space: str | None, queries: Float32, question: Question) -> list[Hits]:
     """The k nearest items of each query. queries: (q, dim) float32, finite."""
     trace: list[PlanStep] | None = [] if question.explain else None
-    return _answer(engine, _moment(engine, space, question.where, trace), queries, question, trace)
+    return _answer(engine, moment(engine, space, question.where, trace), queries, question, trace)
 
 
 def similar(engine: Engine, space: str | None, name: str, question: Question) -> Hits:
     """The neighbours of an item, itself left out."""
     trace: list[PlanStep] | None = [] if question.explain else None
     while True:
-        moment = _moment(engine, space, question.where, trace)
         snapshot, rows = rows_of(engine, [name])
-        if snapshot.seq == moment[0].seq:
+        now = moment(engine, space or _space_of(snapshot, rows), question.where, trace)
+        if snapshot.seq == now[0].seq:
             break
-    view = moment[1]
+    view = now[1]
     slot = view.vectors.slots_of(rows)
     if slot[0] < 0:
         raise ItemNotFound(f"item {name!r} has no vector in space {view.row.name!r}")
     wider = replace(question, k=question.k + 1)
-    return _without(_answer(engine, moment, view.vectors.gather(slot), wider, trace)[0], name, question.k)
+    return _without(_answer(engine, now, view.vectors.gather(slot), wider, trace)[0], name, question.k)
+
+
+def _space_of(snapshot: Snapshot, rows: Int64) -> str | None:
+    """The first space in which an item has a vector."""
+    held = (name for name, view in snapshot.spaces.items() if view.vectors.slots_of(rows)[0] >= 0)
+    return next(held, None)
 
 
 def _answer(
-    engine: Engine, moment: Moment, queries: Float32, question: Question, trace: list[PlanStep] | None
+    engine: Engine, now: Moment, queries: Float32, question: Question, trace: list[PlanStep] | None
 ) -> list[Hits]:
-    snapshot, view, allowed = moment
+    snapshot, view, allowed = now
     slots, distances = planner.search(
         view.searchable,
         queries,
@@ -74,17 +80,17 @@ def _answer(
 
 def _without(hits: Hits, name: str, k: int) -> Hits:
     keep = [at for at, other in enumerate(hits.ids) if other != name][:k]
-    details = hits.details
+    told = hits.details
     return Hits(
         [hits.ids[at] for at in keep],
         hits.distances[keep],
         hits.scores[keep],
-        lambda: [found for at, found in enumerate(details()) if at in keep],
+        lambda: [found for at, found in enumerate(told()) if at in keep],
         hits.plan,
     )
 
 
-def _moment(engine: Engine, space: str | None, where: str | None, trace: list[PlanStep] | None = None) -> Moment:
+def moment(engine: Engine, space: str | None, where: str | None, trace: list[PlanStep] | None = None) -> Moment:
     """A snapshot, and the filter's result at that very commit."""
     if where is None:
         snapshot = engine.snapshot
@@ -131,20 +137,20 @@ def _hits(
     found, counts, flat = slots >= 0, [k] * q, slots.reshape(-1)
     if np.count_nonzero(found) < found.size:
         counts, flat = found.sum(axis=1).tolist(), slots[found]
-    raw = _records(engine, snapshot, view.vectors.rows.take(flat))
+    raw = records(engine, snapshot, view.vectors.rows.take(flat))
     ids = [id_of(one) for one in raw]
     if trace is not None:
         trace.append(PlanStep("fetch", "read ids, texts and metadata", len(raw), (perf_counter() - started) * 1e3))
     hits, start = [], 0
     for at, count in enumerate(counts):
         mine = slice(start, start + count)
-        details = _details(snapshot, raw[mine], question.columns)
-        hits.append(Hits(ids[mine], distances[at, :count], scored[at, :count], details, trace))
+        told = details(snapshot, raw[mine], question.columns)
+        hits.append(Hits(ids[mine], distances[at, :count], scored[at, :count], told, trace))
         start += count
     return hits
 
 
-def _details(snapshot: Snapshot, raw: list[bytes], columns: tuple[str, ...] | None) -> Callable[[], list[Detail]]:
+def details(snapshot: Snapshot, raw: list[bytes], columns: tuple[str, ...] | None) -> Callable[[], list[Detail]]:
     def unpack() -> list[Detail]:
         found = [snapshot.details(one)[1:] for one in raw]
         if columns is None:
@@ -154,7 +160,7 @@ def _details(snapshot: Snapshot, raw: list[bytes], columns: tuple[str, ...] | No
     return unpack
 
 
-def _records(engine: Engine, snapshot: Snapshot, rows: Int64) -> list[bytes]:
+def records(engine: Engine, snapshot: Snapshot, rows: Int64) -> list[bytes]:
     """Raw records; from the catalog where the derived copy is damaged."""
     try:
         return snapshot.records.read(rows)
@@ -203,8 +209,14 @@ def _is_unicode(name: str) -> bool:
 def get(engine: Engine, ids: Sequence[str]) -> list[Item]:
     """The items, in the order asked. Raises ItemNotFound."""
     snapshot, rows = rows_of(engine, ids)
-    found = [snapshot.details(raw) for raw in _records(engine, snapshot, rows)]
+    found = [snapshot.details(raw) for raw in records(engine, snapshot, rows)]
     return [Item(name, text, uri, metadata) for name, text, uri, metadata in found]
+
+
+def any_pass(engine: Engine, space: str, condition: str | None) -> bool:
+    """Whether any item of a space passes a filter."""
+    allowed = moment(engine, space, condition)[2]
+    return allowed is None or len(allowed.slots) > 0
 
 
 def rows_where(engine: Engine, where: str) -> tuple[Snapshot, Int64]:
@@ -228,7 +240,7 @@ def vectors(
         if slots.size and slots.min() < 0:
             raise ItemNotFound(f"item {ids[int(slots.argmin())]!r} has no vector in space {view.row.name!r}")
     else:
-        snapshot, view, allowed = _moment(engine, space, where)
+        snapshot, view, allowed = moment(engine, space, where)
         slots = view.all_live() if allowed is None else allowed.slots
-    names = [id_of(raw) for raw in _records(engine, snapshot, view.vectors.rows[slots])]
+    names = [id_of(raw) for raw in records(engine, snapshot, view.vectors.rows[slots])]
     return names, view.vectors.gather(slots)

@@ -26,7 +26,7 @@ from latentstore.engine.shelf import from_log, mend_attachments
 from latentstore.errors import Corrupted, StorageFailure
 from latentstore.fileio import read_sealed, storage_errors, sync_folder
 from latentstore.storage.catalog import Catalog, SpaceRow
-from latentstore.storage.columns import Column, normalise
+from latentstore.storage.columns import MODALITY, Column, normalise
 from latentstore.storage.mark import Mark, read_mark
 from latentstore.storage.records import Entry, Record, scan
 from latentstore.types import Int64, Metric, Report, Source
@@ -157,7 +157,9 @@ def _fill(catalog: Catalog, drawn: Outline, items: list[Record], next_row: int, 
     columns = drawn.columns
     for part in _parts(items):
         names = _names(columns, max(len(record.values) for record in part))
-        batch = normalise([dict(zip(names, record.values, strict=False)) for record in part], len(part), columns)
+        known = [dict(zip(names, record.values, strict=False)) for record in part]
+        kinds = [one.pop(MODALITY, None) for one in known] if MODALITY in names else None
+        batch = normalise(known, len(part), columns, kinds)
         rows: Int64 = np.array([record.row for record in part], np.int64)
         texts, uris = [record.text for record in part], [record.uri for record in part]
         with catalog.transaction() as tx:

@@ -24,16 +24,17 @@ from latentstore.engine.recovery import load_snapshot
 from latentstore.engine.snapshot import Shelf, Snapshot, SpaceView
 from latentstore.errors import DimensionMismatch, DuplicateId, ItemNotFound, StorageFailure
 from latentstore.fileio import sync_together
-from latentstore.storage.columns import Batch, Column, fold, normalise
+from latentstore.storage.columns import MODALITY, Batch, Column, fold, normalise
 from latentstore.storage.records import Record, RecordView, encode, encode_all, end_mark, tombstone
 from latentstore.storage.transaction import MERGE_BELOW, Transaction
 from latentstore.storage.vectors import SlotFiles, VectorView, batch_sum
-from latentstore.types import Bool, Float32, Int64, OnConflict, Source, UInt64, Written
+from latentstore.types import Bool, Float32, Int64, Modality, OnConflict, Source, UInt64, Written
 
 
 @dataclass(frozen=True)
 class Incoming:
-    """A checked batch of n items. `vectors`: for each space, which of the items (positions, ascending) and their vectors."""
+    """A checked batch of n items. `vectors`: for each space, which of the items (positions, ascending) and their vectors.
+    `kinds`: the modality of each item; None where no item is a picture or a sound."""
 
     ids: list[str]
     texts: list[str | None]
@@ -41,6 +42,7 @@ class Incoming:
     metadata: Any
     vectors: Mapping[str, tuple[Int64, Float32]]
     attached: Attached = NOTHING_ATTACHED
+    kinds: Sequence[str | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def add(engine: Engine, batch: Incoming, on_conflict: OnConflict, beside: Beside
     """Store a batch, whole or not at all. Raises DuplicateId, ColumnTypeClash, DimensionMismatch, StorageFailure."""
     _refuse_twice(batch.ids)
     with engine.writing() as snapshot:
-        metadata = normalise(batch.metadata, len(batch.ids), snapshot.columns)
+        metadata = normalise(batch.metadata, len(batch.ids), snapshot.columns, _kinds(batch, snapshot))
         _check_dims(snapshot, batch)
         _, held = engine.catalog.rows_of(list(dict.fromkeys([*batch.ids, *beside.stale])))
         dying = held.keys() if on_conflict is OnConflict.REPLACE else held.keys() & set(beside.stale)
@@ -97,6 +99,13 @@ def add(engine: Engine, batch: Incoming, on_conflict: OnConflict, beside: Beside
             _delete(engine, dead, beside)
         replaced = len(dying & set(batch.ids))
         return Written(batch.ids, kept - replaced, replaced, len(batch.ids) - kept, len(dead) - replaced)
+
+
+def _kinds(batch: Incoming, snapshot: Snapshot) -> Sequence[str | None] | None:
+    """A collection of texts alone has no column that says so."""
+    if batch.kinds is None and MODALITY in snapshot.names:
+        return [None if text is None else Modality.TEXT.value for text in batch.texts]
+    return batch.kinds
 
 
 def _store(

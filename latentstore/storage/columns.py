@@ -24,7 +24,8 @@ from latentstore.storage.values import UnfitError, canonical, pack, shown, text
 if TYPE_CHECKING:
     import pyarrow
 
-RESERVED = frozenset({"row", "rowid", "id", "text", "uri", "metadata", "vector", "distance", "score", "rank"})
+MODALITY = "modality"  # the column in which the store itself says what an item is: text, image or audio
+RESERVED = frozenset({"row", "rowid", "id", "text", "uri", "metadata", "vector", "distance", "score", "rank", MODALITY})
 _RESERVED_STARTS = ("_", "vector:")  # the latter name the vectors of a space in an export
 MAX_COLUMNS = 1000
 MAX_NAME = 200  # characters
@@ -78,15 +79,18 @@ class Batch:
         return [pack(row) for row in self.rows()]
 
 
-def normalise(metadata: Any, n: int, columns: tuple[Column, ...]) -> Batch:
+def normalise(metadata: Any, n: int, columns: tuple[Column, ...], kinds: Sequence[str | None] | None = None) -> Batch:
     """Check and convert the metadata of n items for a collection that has `columns`.
 
     metadata: None, a list of n dicts (None for an empty one), or a pandas or polars DataFrame or Arrow table of n rows.
+    kinds: the modality of each item; None leaves the column as it is, or away.
     Raises ColumnTypeClash (names column, row and both types), ReservedName, or InvalidInput for what cannot be kept.
     """
     given = _as_lists(metadata, n)
     held = {fold(column.name): column for column in columns}
     _check_names(given, held)
+    if kinds is not None:
+        given[MODALITY] = list(kinds)
     settled = {fold(name): _settle(name, values, held.get(fold(name))) for name, values in given.items()}
     names = [column.name for column in columns] + [name for name in given if fold(name) not in held]
     if len(names) > MAX_COLUMNS:

@@ -109,3 +109,54 @@ def test_what_are_no_vectors_and_fingerprints_of_no_space_are_refused(store: Sto
     with pytest.raises(latentstore.SpaceNotFound, match="nope"):
         made.add(["a fish"], fingerprint={"nope": "x"})
     assert len(made) == 0
+
+
+def kinds(collection: latentstore.Collection) -> dict[str, str | None]:
+    return {row["id"]: row["modality"] for row in collection.sql("select id, modality from items")}
+
+
+def test_items_beside_pictures_and_sounds_know_what_they_are(media: latentstore.Collection) -> None:
+    told = {"note": "text", "red": "image", "captioned": "image", "noise": "audio"}
+    assert kinds(media) == told
+    media.add([Item("later", text="a green fish")])
+    media.update(["red"], [{"what": "a colour"}])
+    assert kinds(media) == {**told, "later": "text"}
+    assert media.count("modality = 'image'") == 2
+    assert media.get("red")[0].metadata == {"what": "a colour", "modality": "image"}
+
+
+def test_a_collection_of_texts_has_no_modality(words: latentstore.Collection) -> None:
+    words.add(["a fish"], ids=["a"])
+    assert words.get("a")[0].metadata == {}
+    assert words.info()["columns"] == {}
+
+
+def test_items_from_before_the_first_picture_have_no_modality(store: Store) -> None:
+    made = store.create("both", encoders=["hashing", "test-brightness"])
+    made.add([Item("early", text="a fish")])
+    made.add([Item("red", image=RED)])
+    assert kinds(made) == {"early": None, "red": "image"}
+
+
+@pytest.mark.parametrize("name", ["modality", "MODALITY"])
+def test_the_name_modality_is_kept_for_the_store(media: latentstore.Collection, name: str) -> None:
+    with pytest.raises(latentstore.ReservedName, match="modality"):
+        media.add([Item("x", text="fish", metadata={name: "image"})])
+    with pytest.raises(latentstore.ReservedName, match="modality"):
+        media.update(["note"], [{name: "image"}])
+
+
+def test_modalities_travel_through_parquet(media: latentstore.Collection, store: Store, tmp_path: Path) -> None:
+    media.export_parquet(tmp_path / "media.parquet")
+    copy = store.create("copy", encoders=["hashing", "test-brightness", "test-loudness"])
+    assert copy.import_parquet(tmp_path / "media.parquet") == 4
+    assert kinds(copy) == kinds(media) and copy.get("red") == media.get("red")
+
+
+def test_a_repair_without_the_catalog_brings_modalities_back(media: latentstore.Collection, store: Store) -> None:
+    before = kinds(media)
+    store.close()
+    (store.path / "media" / "catalog.duckdb").unlink()
+    latentstore.repair(store.path)
+    with latentstore.open(store.path, create=False) as opened:
+        assert kinds(opened.collection("media")) == before

@@ -19,8 +19,7 @@ def read(document: Document, path: Path, reading: Reading) -> Iterator[Passage]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     try:
-        picture = images.load(path, max_pixels=reading.limits.pixels)
-        facts = images.facts(path, max_pixels=reading.limits.pixels)
+        picture, facts = images.load_with_facts(path, max_pixels=reading.limits.pixels)
         small = images.thumbnail(picture)
     except InvalidInput as problem:
         raise Unreadable(str(problem)) from problem

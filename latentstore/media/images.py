@@ -69,10 +69,21 @@ def load(source: Any, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
         _check_size(source.size, max_pixels)
         return source
     with _opened(source, max_pixels) as image:
-        if isinstance(image, JpegImageFile) and image is not source:
-            image.draft(None, _fitted(image.size, _ROOM))
-        image.load()
-        upright = _turned(_on_white(_resized(_eight_bits(_whole(image)))), _orientation(image))
+        return _decoded(image, source)
+
+
+def load_with_facts(source: Any, *, max_pixels: int = MAX_PIXELS) -> tuple[Image.Image, dict[str, Any]]:
+    """What `load` and `facts` give, the file read once."""
+    with _opened(source, max_pixels) as image:
+        known = _facts(image)
+        return _decoded(image, source), known
+
+
+def _decoded(image: Image.Image, source: Any) -> Image.Image:
+    if isinstance(image, JpegImageFile) and image is not source:
+        image.draft(None, _fitted(image.size, _ROOM))
+    image.load()
+    upright = _turned(_on_white(_resized(_eight_bits(_whole(image)))), _orientation(image))
     upright.info = {}
     return upright
 
@@ -82,18 +93,22 @@ def facts(source: Any, *, max_pixels: int = MAX_PIXELS) -> dict[str, Any]:
     EXIF says: taken (a datetime by the camera's own clock), camera, latitude and longitude (degrees, north and east
     positive). What cannot be read is left out. Raises InvalidInput for what is no picture."""
     with _opened(source, max_pixels) as image:
-        exif = _exif(image)
-        # Pillow swaps the sides of a TIFF itself.
-        lying = image.format != "TIFF" and exif.get(Base.Orientation) in (5, 6, 7, 8)
-        width, height = reversed(image.size) if lying else image.size
-        known = {
-            "width": width,
-            "height": height,
-            "format": image.format,
-            "taken": _taken(exif),
-            "camera": _camera(exif),
-        }
-        return {name: value for name, value in known.items() if value is not None} | _place(exif)
+        return _facts(image)
+
+
+def _facts(image: Image.Image) -> dict[str, Any]:
+    exif = _exif(image)
+    # Pillow swaps the sides of a TIFF itself.
+    lying = image.format != "TIFF" and exif.get(Base.Orientation) in (5, 6, 7, 8)
+    width, height = reversed(image.size) if lying else image.size
+    known = {
+        "width": width,
+        "height": height,
+        "format": image.format,
+        "taken": _taken(exif),
+        "camera": _camera(exif),
+    }
+    return {name: value for name, value in known.items() if value is not None} | _place(exif)
 
 
 def thumbnail(source: Any) -> bytes:
@@ -102,7 +117,7 @@ def thumbnail(source: Any) -> bytes:
     # Half the cost of bicubic, and nobody can tell them apart at this size.
     small = picture.resize(_fitted(picture.size, THUMBNAIL_SIDE), Image.Resampling.HAMMING, reducing_gap=3.0)
     file = io.BytesIO()
-    small.save(file, "JPEG", quality=72, optimize=True)
+    small.save(file, "JPEG", quality=72)
     return file.getvalue()
 
 

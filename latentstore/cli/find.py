@@ -1,7 +1,8 @@
-"""search and similar: hits as rows."""
+"""search and similar: hits as rows. A query is words, a picture or a sound."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +12,7 @@ from latentstore.cli.output import Format, FormatOption
 from latentstore.cli.stores import CollectionOption, StoreArgument, collection
 
 if TYPE_CHECKING:
-    from latentstore.types import Hits
+    from latentstore.types import Hits, Item
 
 CountOption = Annotated[int, typer.Option("-k", min=1, help="How many hits.")]
 WhereOption = Annotated[
@@ -24,7 +25,21 @@ ColumnsOption = Annotated[
 
 def search(
     store: StoreArgument,
-    query: Annotated[str, typer.Argument(metavar="QUERY", help="What to look for, in words.", show_default=False)],
+    query: Annotated[
+        str | None, typer.Argument(metavar="QUERY", help="What to look for, in words.", show_default=False)
+    ] = None,
+    image: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, metavar="FILE", help="A picture to look for, instead of words."),
+    ] = None,
+    audio: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, metavar="FILE", help="A sound to look for, instead of words."),
+    ] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Only in this space. Every space that takes such a query when absent."),
+    ] = None,
     k: CountOption = 10,
     where: WhereOption = None,
     columns: ColumnsOption = None,
@@ -38,18 +53,23 @@ def search(
     collection_name: CollectionOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Find what is closest in meaning to a text.
+    """Find what is closest to a text, a picture or a sound.
+
+    Where several spaces or kinds of items answer, the score says by how many standard deviations a hit is closer than
+    random items of its kind.
 
     Examples:
       latentstore search pile.latent "how do plants eat light?"
       latentstore search pile.latent "rent" -k 5 --where "line > 10"
+      latentstore search pile.latent --image holiday.jpg
       latentstore search pile.latent "rent" --format jsonl
     """
-    if not query.strip():
-        raise typer.BadParameter("is empty; say in words what to look for.", param_hint="QUERY")
+    asked = _asked(query, image, audio)
     chosen = _split(columns)
     with collection(store, collection_name) as docs:
-        found = docs.search(query, k=k, where=where, exact=exact, recall=recall, columns=chosen, explain=explain)
+        found = docs.search(
+            asked, k=k, where=where, space=space, exact=exact, recall=recall, columns=chosen, explain=explain
+        )
         _show(found, chosen, form)
 
 
@@ -70,6 +90,19 @@ def similar(
     with collection(store, collection_name) as docs:
         chosen = _split(columns)
         _show(docs.similar(item, k=k, where=where, columns=chosen), chosen, form)
+
+
+def _asked(query: str | None, image: Path | None, audio: Path | None) -> str | Item:
+    """What to look for, given in exactly one way."""
+    from latentstore.types import Item
+
+    if sum(given is not None for given in (query, image, audio)) != 1:
+        raise typer.BadParameter("takes one of QUERY, --image and --audio.", param_hint="search")
+    if query is None:
+        return Item(image=image, audio=audio)
+    if not query.strip():
+        raise typer.BadParameter("is empty; say in words what to look for.", param_hint="QUERY")
+    return query
 
 
 def _split(columns: str | None) -> list[str] | None:

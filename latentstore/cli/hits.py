@@ -20,7 +20,8 @@ def show(hits: Sequence[Hit], columns: list[str] | None, form: Format) -> None:
         _table(hits, columns)
     elif form is Format.CSV:
         keys = columns if columns is not None else list(dict.fromkeys(key for hit in hits for key in hit.metadata))
-        emit_data(_flat(hits, keys), ["id", "score", "distance", "text", "uri", *keys], form)
+        fixed = ["id", "score", "distance", *(["space"] if _mixed(hits) else []), "text", "uri"]
+        emit_data(_flat(hits, keys), [*fixed, *keys], form)
     else:
         emit_data(_nested(hits, columns), [], form)
 
@@ -38,10 +39,16 @@ def _nested(hits: Sequence[Hit], columns: list[str] | None) -> Iterator[dict[str
             "id": hit.id,
             "score": hit.score,
             "distance": hit.distance,
+            **({} if hit.space is None else {"space": hit.space}),
             "text": hit.text,
             "uri": hit.uri,
             "metadata": metadata,
         }
+
+
+def _mixed(hits: Sequence[Hit]) -> bool:
+    """Whether several spaces or kinds answered, and each hit says which space found it."""
+    return any(hit.space is not None for hit in hits)
 
 
 def _flat(hits: Sequence[Hit], keys: list[str]) -> Iterator[dict[str, Any]]:
@@ -57,13 +64,16 @@ def _table(hits: Sequence[Hit], columns: list[str] | None) -> None:
 
     grid = new_table()
     grid.add_column("score", justify="right", no_wrap=True)
+    mixed = _mixed(hits)
+    if mixed:
+        grid.add_column("space", overflow="fold")
     grid.add_column("passage, and where it stands", overflow="fold")
     for number, hit in enumerate(hits):
         if number:
             grid.add_row()  # a blank line keeps hits apart
         told = Text(short(hit.text or "", PASSAGE))
         told.append(("\n" if told else "") + " · ".join([*place(hit), *facts(hit, columns)]), style="dim")
-        grid.add_row(f"{hit.score:.3f}", told)
+        grid.add_row(f"{hit.score:.3f}", *([printable(hit.space or "")] if mixed else []), told)
     display(grid)
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+import numpy as np
 import pytest
 
 import latentstore
@@ -96,3 +97,51 @@ def test_tables_keep_to_the_width_of_the_terminal(run, stored, monkeypatch, colu
 def test_exact_and_recall_are_taken(run, stored):
     exact = run("search", stored, "pears", "--exact", "--format", "jsonl")
     assert run("search", stored, "pears", "--recall", "0.9", "--format", "jsonl").out == exact.out
+
+
+@pytest.fixture(scope="module")
+def pictured(tmp_path_factory):
+    """A store of two texts, seen by two encoders, and of two pictures."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("pictured")
+    rng = np.random.default_rng(0)
+    for name in ("first", "second"):
+        Image.fromarray(rng.integers(0, 255, (40, 40, 3), np.uint8)).save(folder / f"{name}.png")
+    with latentstore.open(folder / "p.latent") as store:
+        made = store.create("docs", encoders=["hashing", "hashing:128", "image"])
+        made.add([latentstore.Item(f"picture {name}", image=folder / f"{name}.png") for name in ("first", "second")])
+        made.add(["sweet pears", "blue plums"], ids=["pears", "plums"])
+    return folder
+
+
+def test_a_picture_is_looked_for_by_its_file(run, pictured):
+    shown = run("search", pictured / "p.latent", "--image", pictured / "second.png", "--format", "jsonl")
+    assert [row["id"] for row in rows(shown.out, "jsonl")] == ["picture second", "picture first"]
+    assert "space" not in shown.out
+
+
+def test_a_hit_without_text_shows_where_it_comes_from(run, pictured):
+    shown = run("search", pictured / "p.latent", "--image", pictured / "first.png", "-k", 1)
+    assert f"{pictured}/first.png · id picture first" in " ".join(shown.out.split())
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl", "csv"])
+def test_hits_of_several_spaces_say_which_one_found_them(run, pictured, form):
+    found = rows(run("search", pictured / "p.latent", "pears", "--format", form).out, form)
+    assert {row["id"] for row in found} == {"pears", "plums"}
+    assert {row["space"] for row in found} <= {"hashing", "hashing-128"}
+
+
+def test_the_table_has_a_column_of_spaces_only_where_several_answer(run, pictured):
+    assert "space" in run("search", pictured / "p.latent", "pears").out.splitlines()[0]
+    assert "space" not in run("search", pictured / "p.latent", "pears", "--space", "hashing").out.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    "query", [[], ["pears", "--image", "first.png"], ["--image", "first.png", "--audio", "first.png"]]
+)
+def test_a_query_is_given_in_one_way(run, pictured, monkeypatch, query):
+    monkeypatch.chdir(pictured)
+    told = run("search", "p.latent", *query)
+    assert told.status == 2 and "takes one of QUERY, --image and --audio" in " ".join(told.err.split())

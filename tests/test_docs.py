@@ -10,6 +10,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from benchmarks import tables
 from latentstore.cli import app
@@ -64,6 +65,7 @@ def test_every_example_runs(tmp_path, monkeypatch):
     notes.mkdir()
     (notes / "rent.md").write_text("We asked the landlord to lower the rent.\n")
     (tmp_path / "reviews.csv").write_text("review\nfine\n")
+    Image.new("RGB", (40, 30), "green").save(tmp_path / "holiday.jpg")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     for line in [line for name in ("ingest", *app.BUILT_IN) if name != "demo" for line in examples(name)]:

@@ -30,11 +30,11 @@ def search(
     ] = None,
     image: Annotated[
         Path | None,
-        typer.Option(exists=True, dir_okay=False, metavar="FILE", help="A picture to look for, instead of words."),
+        typer.Option(metavar="FILE", help="A picture to look for, instead of words."),
     ] = None,
     audio: Annotated[
         Path | None,
-        typer.Option(exists=True, dir_okay=False, metavar="FILE", help="A sound to look for, instead of words."),
+        typer.Option(metavar="FILE", help="A sound to look for, instead of words."),
     ] = None,
     space: Annotated[
         str | None,

@@ -145,3 +145,8 @@ def test_a_query_is_given_in_one_way(run, pictured, monkeypatch, query):
     monkeypatch.chdir(pictured)
     told = run("search", "p.latent", *query)
     assert told.status == 2 and "takes one of QUERY, --image and --audio" in " ".join(told.err.split())
+
+
+def test_a_picture_that_is_not_there_is_one_clear_line(run, pictured):
+    told = run("search", pictured / "p.latent", "--image", "gone.jpg")
+    assert told.status == 1 and len(told.lines()) == 1 and "gone.jpg" in told.err

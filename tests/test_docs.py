@@ -65,6 +65,7 @@ def test_every_example_runs(tmp_path, monkeypatch):
     notes.mkdir()
     (notes / "rent.md").write_text("We asked the landlord to lower the rent.\n")
     (tmp_path / "reviews.csv").write_text("review\nfine\n")
+    Image.new("RGB", (40, 30), "teal").save(tmp_path / "photo.jpg")
     Image.new("RGB", (40, 30), "green").save(tmp_path / "holiday.jpg")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)

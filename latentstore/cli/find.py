@@ -12,6 +12,7 @@ from latentstore.cli.output import Format, FormatOption
 from latentstore.cli.stores import CollectionOption, StoreArgument, collection
 
 if TYPE_CHECKING:
+    from latentstore.collection import Collection
     from latentstore.types import Hits, Item
 
 CountOption = Annotated[int, typer.Option("-k", min=1, help="How many hits.")]
@@ -61,7 +62,7 @@ def search(
     Examples:
       latentstore search pile.latent "how do plants eat light?"
       latentstore search pile.latent "rent" -k 5 --where "line > 10"
-      latentstore search pile.latent --image holiday.jpg
+      latentstore search pile.latent --image photo.jpg
       latentstore search pile.latent "rent" --format jsonl
     """
     asked = _asked(query, image, audio)
@@ -70,7 +71,7 @@ def search(
         found = docs.search(
             asked, k=k, where=where, space=space, exact=exact, recall=recall, columns=chosen, explain=explain
         )
-        _show(found, chosen, form)
+        _show(docs, found, chosen, form)
 
 
 def similar(
@@ -89,7 +90,7 @@ def similar(
     """
     with collection(store, collection_name) as docs:
         chosen = _split(columns)
-        _show(docs.similar(item, k=k, where=where, columns=chosen), chosen, form)
+        _show(docs, docs.similar(item, k=k, where=where, columns=chosen), chosen, form)
 
 
 def _asked(query: str | None, image: Path | None, audio: Path | None) -> str | Item:
@@ -109,7 +110,9 @@ def _split(columns: str | None) -> list[str] | None:
     return None if columns is None else [name.strip() for name in columns.split(",") if name.strip()]
 
 
-def _show(found: Hits, columns: list[str] | None, form: Format) -> None:
-    shows.show(list(found), columns, form)
+def _show(docs: Collection, found: Hits, columns: list[str] | None, form: Format) -> None:
+    hits = list(found)
+    uris = list(dict.fromkeys(hit.uri for hit in hits if hit.uri is not None))
+    shows.show(hits, dict(zip(uris, docs.origins(uris), strict=True)), columns, form)
     if found.plan is not None:
         shows.show_plan(found.plan)

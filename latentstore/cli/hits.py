@@ -3,27 +3,30 @@ other formats have everything whole."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from latentstore.cli.output import Format, display, emit_data, new_table, note, one_line, printable, short, shown
-from latentstore.types import Hit, PlanStep
+from latentstore.types import Hit, Origin, PlanStep
 
 PASSAGE = 320  # characters of a passage that a table shows
 FACT = 80  # characters of a piece of metadata
-PLACE = frozenset({"start", "end", "part", "line", "record"})  # said in the place of a hit, not again below it
+# Said in the place of a hit, or for machines alone: not told below it.
+PLACE = frozenset({"start", "end", "part", "line", "record", "content", "modality"})
+_AMISS = {Origin.GONE: "its file is gone", Origin.CHANGED: "its file has changed since"}
 
 
-def show(hits: Sequence[Hit], columns: list[str] | None, form: Format) -> None:
-    """Print hits, closest first. columns: the metadata to show, or None for all of it."""
+def show(hits: Sequence[Hit], origins: Mapping[str, Origin], columns: list[str] | None, form: Format) -> None:
+    """Print hits, closest first. origins: uri → how its file stands to what was read of it. columns: the metadata to show, or
+    None for all of it."""
     if form is Format.TABLE:
-        _table(hits, columns)
+        _table(hits, origins, columns)
     elif form is Format.CSV:
         keys = columns if columns is not None else list(dict.fromkeys(key for hit in hits for key in hit.metadata))
-        fixed = ["id", "score", "distance", *(["space"] if _mixed(hits) else []), "text", "uri"]
-        emit_data(_flat(hits, keys), [*fixed, *keys], form)
+        fixed = ["id", "score", "distance", *(["space"] if _mixed(hits) else []), "text", "uri", "origin"]
+        emit_data(_flat(hits, origins, keys), [*fixed, *keys], form)
     else:
-        emit_data(_nested(hits, columns), [], form)
+        emit_data(_nested(hits, origins, columns), [], form)
 
 
 def show_plan(plan: Sequence[PlanStep]) -> None:
@@ -32,7 +35,7 @@ def show_plan(plan: Sequence[PlanStep]) -> None:
         note(f"{step.ms:9.3f} ms  {step.step}: {step.detail} ({step.count:,})")
 
 
-def _nested(hits: Sequence[Hit], columns: list[str] | None) -> Iterator[dict[str, Any]]:
+def _nested(hits: Sequence[Hit], origins: Mapping[str, Origin], columns: list[str] | None) -> Iterator[dict[str, Any]]:
     for hit in hits:
         metadata = hit.metadata if columns is None else {key: hit.metadata.get(key) for key in columns}
         yield {
@@ -42,6 +45,7 @@ def _nested(hits: Sequence[Hit], columns: list[str] | None) -> Iterator[dict[str
             **({} if hit.space is None else {"space": hit.space}),
             "text": hit.text,
             "uri": hit.uri,
+            "origin": origins.get(hit.uri or ""),
             "metadata": metadata,
         }
 
@@ -51,12 +55,12 @@ def _mixed(hits: Sequence[Hit]) -> bool:
     return any(hit.space is not None for hit in hits)
 
 
-def _flat(hits: Sequence[Hit], keys: list[str]) -> Iterator[dict[str, Any]]:
-    for row in _nested(hits, keys):
+def _flat(hits: Sequence[Hit], origins: Mapping[str, Origin], keys: list[str]) -> Iterator[dict[str, Any]]:
+    for row in _nested(hits, origins, keys):
         yield {**row.pop("metadata"), **row}
 
 
-def _table(hits: Sequence[Hit], columns: list[str] | None) -> None:
+def _table(hits: Sequence[Hit], origins: Mapping[str, Origin], columns: list[str] | None) -> None:
     if not hits:
         note("no hits")
         return
@@ -67,18 +71,23 @@ def _table(hits: Sequence[Hit], columns: list[str] | None) -> None:
     mixed = _mixed(hits)
     if mixed:
         grid.add_column("space", overflow="fold")
-    grid.add_column("passage, and where it stands", overflow="fold")
+    what = "passage" if all(hit.text for hit in hits) else "what was found"
+    grid.add_column(f"{what}, and where it stands", overflow="fold")
     for number, hit in enumerate(hits):
         if number:
             grid.add_row()  # a blank line keeps hits apart
         told = Text(short(hit.text or "", PASSAGE))
-        told.append(("\n" if told else "") + " · ".join([*place(hit), *facts(hit, columns)]), style="dim")
+        told.append(
+            ("\n" if told else "") + " · ".join([*place(hit, origins.get(hit.uri or "")), *facts(hit, columns)]),
+            style="dim",
+        )
         grid.add_row(f"{hit.score:.3f}", *([printable(hit.space or "")] if mixed else []), told)
     display(grid)
 
 
-def place(hit: Hit) -> Iterator[str]:
-    """Where a hit stands: its id, which `similar` takes, after its uri when the id does not say it; then the place there."""
+def place(hit: Hit, origin: Origin | None) -> Iterator[str]:
+    """Where a hit stands: its id, which `similar` takes, after its uri when the id does not say it; then the place there, and
+    what has become of its file."""
     if hit.uri is not None and not hit.id.startswith(hit.uri):
         yield printable(hit.uri)
         yield f"id {printable(hit.id)}"
@@ -88,7 +97,10 @@ def place(hit: Hit) -> Iterator[str]:
         if hit.metadata.get(key) is not None:
             yield f"{key} {shown(hit.metadata[key])}"
     if hit.metadata.get("start") is not None and hit.metadata.get("end") is not None:
-        yield f"characters {shown(hit.metadata['start'])}-{shown(hit.metadata['end'])}"
+        unit = "seconds" if hit.metadata.get("modality") == "audio" else "characters"
+        yield f"{unit} {shown(hit.metadata['start'])}-{shown(hit.metadata['end'])}"
+    if origin in _AMISS:
+        yield _AMISS[origin]
 
 
 def facts(hit: Hit, columns: list[str] | None) -> Iterator[str]:

@@ -90,7 +90,7 @@ def test_a_locked_store_says_who_holds_it(cli, own):
     ("arguments", "fragments"),
     [
         (("search",), ("Missing argument 'STORE'", "latentstore search --help")),
-        (("search", "s.latent"), ("Missing argument 'QUERY'",)),
+        (("search", "s.latent"), ("takes one of QUERY",)),
         (("search", "s.latent", " "), ("QUERY", "is empty")),
         (("search", "s.latent", "x", "-k", "0"), ("-k", "greater than or equal to 1")),
         (("search", "s.latent", "x", "--format", "xml"), ("--format",)),

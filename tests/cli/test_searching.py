@@ -150,3 +150,17 @@ def test_a_query_is_given_in_one_way(run, pictured, monkeypatch, query):
 def test_a_picture_that_is_not_there_is_one_clear_line(run, pictured):
     told = run("search", pictured / "p.latent", "--image", "gone.jpg")
     assert told.status == 1 and len(told.lines()) == 1 and "gone.jpg" in told.err
+
+
+def test_a_hit_tells_what_has_become_of_its_file(run, tmp_path):
+    for name in ("gone", "changed", "there"):
+        (tmp_path / f"{name}.txt").write_text(f"a text that is {name}")
+    run("ingest", "s.latent", "gone.txt", "changed.txt", "there.txt", "--encoder", "hashing")
+    (tmp_path / "gone.txt").unlink()
+    (tmp_path / "changed.txt").write_text("other words")
+    found = json.loads(run("search", "s.latent", "a text", "--format", "json").out)
+    assert {hit["text"].split()[-1]: hit["origin"] for hit in found} == {
+        name: name for name in ("gone", "changed", "there")
+    }
+    told = " ".join(run("search", "s.latent", "a text").out.split())
+    assert told.count("its file is gone") == told.count("its file has changed since") == 1

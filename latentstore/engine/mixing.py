@@ -17,7 +17,8 @@ import numpy as np
 from latentstore import distance
 from latentstore.engine import planner, read
 from latentstore.engine.core import Engine
-from latentstore.engine.read import Question
+from latentstore.engine.planner import Allowed
+from latentstore.engine.read import Moment, Question
 from latentstore.engine.snapshot import Snapshot, SpaceView
 from latentstore.storage.records import id_of
 from latentstore.types import Float32, Float64, Hits, Int64, Modality, PlanStep
@@ -25,6 +26,7 @@ from latentstore.types import Float32, Float64, Hits, Int64, Modality, PlanStep
 SAMPLE = 1000  # random items that a list's distances are held against
 _SEED = 0
 _MAD = 1.4826  # median absolute deviation → standard deviation, where the distribution is normal
+_FEW = 50  # items of which a robust spread says as much as a plain one
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def search(engine: Engine, parts: Sequence[Part], question: Question) -> list[Hi
 
 
 def _listed(engine: Engine, part: Part, question: Question, trace: list[PlanStep] | None) -> _Listed:
-    snapshot, view, allowed = read.moment(engine, part.space, _both(question.where, part.condition), trace)
+    snapshot, view, allowed = _moment(engine, part, question.where, trace)
     k = min(question.k, max(1, view.live_count))
     slots, distances = planner.search(
         view.searchable,
@@ -85,7 +87,7 @@ def _listed(engine: Engine, part: Part, question: Question, trace: list[PlanStep
         trace=trace,
     )
     began = perf_counter()
-    sample = _sample(engine, part, snapshot, view)
+    sample = _sample(engine, part, snapshot)
     scored = np.stack(
         [_calibrated(query, far, sample, view) for query, far in zip(part.queries, distances, strict=True)]
     )
@@ -97,8 +99,23 @@ def _listed(engine: Engine, part: Part, question: Question, trace: list[PlanStep
     return _Listed(part, snapshot, view, slots, distances, scored)
 
 
-def _both(where: str | None, condition: str | None) -> str | None:
-    return f"({where}\n) and ({condition})" if where and condition else where or condition
+def _moment(engine: Engine, part: Part, where: str | None, trace: list[PlanStep] | None) -> Moment:
+    """The caller's filter and the part's own at one commit. Each is evaluated by itself: spliced into one expression, what is
+    no condition alone could pass for one."""
+    if where is None or part.condition is None:
+        return read.moment(engine, part.space, where or part.condition, trace)
+    while True:
+        snapshot, view, passing = read.moment(engine, part.space, where, trace)
+        other, _, alike = read.moment(engine, part.space, part.condition)
+        if other.seq == snapshot.seq:
+            break
+    assert passing is not None and alike is not None
+    key = (f"{where}\0{part.condition}", snapshot.seq, part.space)
+    both = engine.filters.get(key)
+    if both is None or both.view is not view.searchable:
+        both = Allowed(view.searchable, np.intersect1d(passing.slots, alike.slots, assume_unique=True))
+        engine.filters.put(key, both)
+    return snapshot, view, both
 
 
 def _calibrated(query: Float32, distances: Float64, sample: Float32, view: SpaceView) -> Float64:
@@ -110,27 +127,33 @@ def _calibrated(query: Float32, distances: Float64, sample: Float32, view: Space
         return scored
     random = distance.exact(query, sample, view.row.metric)
     middle = float(np.median(random))
-    spread = _MAD * float(np.median(np.abs(random - middle))) or float(random.std())
+    spread = _spread(random - middle)
     if spread > 0:
         scored[found] = (middle - distances[found]) / spread
     return scored
 
 
-def _sample(engine: Engine, part: Part, snapshot: Snapshot, view: SpaceView) -> Float32:
+def _spread(off: Float64) -> float:
+    """Of distances from their median. The robust one, so that a store full of what is asked for does not make it small; of a
+    few items, or where most are alike, it is an accident, and the plain deviation counts for more."""
+    robust = _MAD * float(np.median(np.abs(off)))
+    n = len(off)
+    return float(np.sqrt((n * robust**2 + _FEW * off.var()) / (n + _FEW)))
+
+
+def _sample(engine: Engine, part: Part, snapshot: Snapshot) -> Float32:
     """Up to SAMPLE random vectors of what the part looks at, whatever the query's own filter; the same for one commit."""
-    key = (part.space, part.kind, snapshot.seq)
-    kept = engine.samples.get(key)
+    kept = engine.samples.get((part.space, part.kind, snapshot.seq))
     if kept is None:
-        slots = view.all_live()
-        if part.condition is not None:
-            _, _, allowed = read.moment(engine, part.space, part.condition)
-            slots = slots if allowed is None else allowed.slots
+        snapshot, view, allowed = read.moment(engine, part.space, part.condition)
+        slots = view.all_live() if allowed is None else allowed.slots
         if len(slots) > SAMPLE:
             chosen = np.random.default_rng(_SEED).choice(len(slots), SAMPLE, replace=False)
             slots = slots[np.sort(chosen)]
         # Nobody asks for an earlier commit again.
-        engine.samples = {other: held for other, held in engine.samples.items() if other[2] >= snapshot.seq}
-        kept = engine.samples[key] = view.vectors.gather(slots)
+        newest = {key: held for key, held in tuple(engine.samples.items()) if key[2] >= snapshot.seq}
+        kept = newest[part.space, part.kind, snapshot.seq] = view.vectors.gather(slots)
+        engine.samples = newest  # another thread may be looking at the one before
     return kept
 
 

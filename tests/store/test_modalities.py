@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
+from PIL import Image
 
 import latentstore
 from latentstore import InvalidInput, Item, Metric, Modality, Store
 from latentstore.encoders import registry
+from latentstore.engine import content
 
 
 class Brightness:
@@ -160,3 +164,128 @@ def test_a_repair_without_the_catalog_brings_modalities_back(media: latentstore.
     latentstore.repair(store.path)
     with latentstore.open(store.path, create=False) as opened:
         assert kinds(opened.collection("media")) == before
+
+
+class Both:
+    """Texts and pictures in one plane, pictures far aside."""
+
+    name, dim, metric, fingerprint = "test-both", 2, Metric.L2, "both"
+    modalities = frozenset({Modality.TEXT, Modality.IMAGE})
+
+    def encode(self, items: Any, *, role: str = "document") -> Any:
+        places = [(len(one), 0.0) if isinstance(one, str) else (float(one.mean()), 500.0) for one in items]
+        return np.array(places, np.float32).reshape(-1, 2)
+
+
+registry.register("test-both", f"{__name__}:Both")
+
+
+@pytest.fixture
+def plane(store: Store) -> latentstore.Collection:
+    """Texts of 1 to 60 letters, and pictures as bright; both have their length or brightness as `n`."""
+    made = store.create("plane", encoders=["test-both"])
+    made.add([Item(f"text {n}", text="x" * n, metadata={"n": n}) for n in range(1, 61)])
+    made.add([Item(f"image {n}", image=np.full((1, 1, 3), n, np.uint8), metadata={"n": n}) for n in range(1, 61)])
+    return made
+
+
+def test_kinds_that_lie_apart_are_mixed_by_how_close_they_are_for_their_kind(plane: latentstore.Collection) -> None:
+    hits = plane.search("x" * 30, k=40)
+    assert [hit.space for hit in hits] == ["test-both"] * 40
+    assert {hit.id: hit.distance for hit in hits}["image 30"] == pytest.approx(500)
+    assert sum(name.startswith("image") for name in hits.ids) in range(15, 26)
+
+
+def test_a_mixture_keeps_to_its_filter_and_leaves_nothing_out_that_passes(plane: latentstore.Collection) -> None:
+    hits = plane.search("x" * 30, k=20, where="n between 3 and 5 -- a few")
+    assert set(hits.ids) == {f"{kind} {n}" for kind in ("text", "image") for n in (3, 4, 5)}
+    assert plane.search("x", where="n = 0").ids == []
+    assert set(plane.search("x", k=3, where="modality = 'image'").ids) <= {f"image {n}" for n in range(1, 61)}
+
+
+@pytest.mark.parametrize("where", ["1=1) or (1=1", "n > 3) --", "n > 3 /*"])
+def test_a_filter_is_one_condition_in_a_mixture_too(plane: latentstore.Collection, where: str) -> None:
+    with pytest.raises(latentstore.InvalidFilter):
+        plane.search("x", where=where)
+
+
+def test_scores_of_a_mixture_do_not_hang_on_the_filter(plane: latentstore.Collection) -> None:
+    free = {hit.id: hit.score for hit in plane.search("x" * 9, k=120)}
+    some = {hit.id: hit.score for hit in plane.search("x" * 9, k=120, where="n < 4")}
+    assert len(some) == 6 and some == pytest.approx({name: free[name] for name in some})
+
+
+def test_a_deleted_item_leaves_a_mixture_at_once_and_a_new_one_joins_it(plane: latentstore.Collection) -> None:
+    plane.search("x" * 30)
+    plane.delete(["image 30", "text 30"])
+    plane.add([Item("new", image=np.full((1, 1, 3), 30, np.uint8))])
+    found = plane.search("x" * 30, k=500).ids
+    assert len(found) == 119 and "new" in found and not {"image 30", "text 30"} & set(found)
+
+
+def test_the_plan_of_a_mixture_has_a_line_for_each_list(plane: latentstore.Collection) -> None:
+    steps = plane.search("x", explain=True).plan
+    assert steps is not None
+    assert [step.detail.split(":")[0] for step in steps if step.step == "calibrate"] == [
+        "test-both, image",
+        "test-both, text",
+    ]
+
+
+def test_a_few_pictures_that_lie_close_together_do_not_make_another_stand_out(store: Store) -> None:
+    made = store.create("few", encoders=["test-both"])
+    made.add([Item(f"text {n}", text="x" * n) for n in range(1, 201)])
+    shades = (100, 199, 200, 201, 203)
+    made.add([Item(f"image {n}", image=np.full((1, 1, 3), n, np.uint8)) for n in shades])
+    scores = {hit.id: hit.score for hit in made.search("x" * 100, k=300)}
+    assert 0 < scores["image 100"] < 3
+
+
+def test_items_that_are_all_alike_stand_out_by_nothing(store: Store) -> None:
+    made = store.create("twins", encoders=["test-both"])
+    made.add([Item(f"image {n}", image=RED) for n in range(9)])
+    made.add([Item(f"text {n}", text="x" * n) for n in range(1, 90)])
+    hits = made.search("x" * 40, k=98)
+    assert {hit.score for hit in hits if hit.id.startswith("image")} == {0.0}
+
+
+def test_similar_looks_where_the_item_has_a_vector(media: latentstore.Collection) -> None:
+    assert media.similar("red").ids == ["captioned"]
+    assert media.similar("note").ids == ["captioned"]
+    with pytest.raises(latentstore.ItemNotFound, match="hashing"):
+        media.similar("red", space="hashing")
+
+
+def picture_bytes(kind: str) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(RED).save(file, kind)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF"])
+def test_bytes_are_told_a_picture_by_their_beginning(kind: str) -> None:
+    assert content.of(picture_bytes(kind)) == ([picture_bytes(kind)], Modality.IMAGE, False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "subtype"), [("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("MP3", "MPEG_LAYER_III")]
+)
+def test_bytes_are_told_a_sound_by_their_beginning(kind: str, subtype: str) -> None:
+    file = io.BytesIO()
+    soundfile.write(file, np.zeros(8000, np.float32), 8000, format=kind, subtype=subtype)
+    assert content.of(file.getvalue()) == ([file.getvalue()], Modality.AUDIO, False)
+
+
+def test_arrays_and_pairs_are_told_pictures_sounds_and_vectors(media: latentstore.Collection) -> None:
+    sound = (np.zeros(8, np.float32), 8000)
+    assert media.search(RED + 3, k=1).ids == ["red"]
+    assert media.search(sound).ids == ["noise"]
+    assert [hits.ids for hits in media.search([sound, sound])] == [["noise"]] * 2
+    vector = media.space("hashing").vectors(["note"])[1]
+    assert media.search(vector[0], k=1).ids == media.search(vector, k=1)[0].ids == ["note"]
+
+
+@pytest.mark.parametrize("query", [b"", b"\x00" * 40, b"%PDF-1.7", b"plain words"])
+def test_bytes_of_neither_are_refused(media: latentstore.Collection, query: bytes) -> None:
+    with pytest.raises(InvalidInput, match="neither an image nor a sound"):
+        media.search(query)

@@ -179,15 +179,18 @@ class Hits(Sequence[Hit]):
         return f"<{len(self)} hits {shown}{', …' if len(self) > 3 else ''}>"
 
     def rows(self) -> Rows:
-        """As a table: id, score, distance, text, uri, then a column for each key of metadata."""
+        """As a table: id, score, distance, space where several answered, text, uri, a column for each key of metadata."""
         hits = self._all()
         names = list(dict.fromkeys(key for hit in hits for key in hit.metadata))
-        fixed = ["id", "score", "distance", "text", "uri"]
+        space = ["space"] if self.spaces else []
         values = [
-            (hit.id, hit.score, hit.distance, hit.text, hit.uri, *(hit.metadata.get(name) for name in names))
+            (
+                *(hit.id, hit.score, hit.distance, *([hit.space] if space else ()), hit.text, hit.uri),
+                *(hit.metadata.get(name) for name in names),
+            )
             for hit in hits
         ]
-        return Rows([*fixed, *names], values)
+        return Rows(["id", "score", "distance", *space, "text", "uri", *names], values)
 
     def to_arrow(self) -> pyarrow.Table:
         return self.rows().to_arrow()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -119,8 +119,24 @@ class Encoders:
             encoded = [name for name, view in views.items() if view.row.encoder is not None]
             if len(views) == 1 or not encoded:
                 return [self._engine.space(None).row.name]
-            return [name for name in encoded if modality in self.of(name).modalities] or encoded[:1]
+            return self._able(encoded, modality) or encoded[:1]
         return [self._engine.space(space).row.name]
+
+    def _able(self, names: Sequence[str], modality: Modality) -> list[str]:
+        """The spaces whose encoder takes such content. One whose encoder is not here cannot answer, and that is said."""
+        able: list[str] = []
+        absent: list[EncoderMissing] = []
+        for name in names:
+            try:
+                if modality in self.of(name).modalities:
+                    able.append(name)
+            except EncoderMissing as cause:
+                absent.append(cause)
+        if absent and not able:
+            raise absent[0]
+        for missing in absent:
+            warnings.warn(f"not searched: {missing}", UserWarning, stacklevel=5)
+        return able
 
     def _of_kinds(self, name: str, points: Float32) -> list[Part]:
         """A list for each kind of items that a space holds, since an encoder may place its texts far from its pictures."""

@@ -19,7 +19,7 @@ from latentstore import Item, Metric, Modality
 from latentstore.encoders import load, registry
 
 PHOTOS = Path(__file__).parents[3] / "shared" / "data" / "images" / "photos"
-COUNT = 500
+COUNT = 300
 RIDGE = 10.0
 GAP = 4.0  # how far pictures lie aside, all of them in one direction
 

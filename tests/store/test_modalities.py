@@ -14,6 +14,7 @@ from PIL import Image
 import latentstore
 from latentstore import InvalidInput, Item, Metric, Modality, Store
 from latentstore.encoders import registry
+from latentstore.encoders.hashing import HashingEncoder
 from latentstore.engine import content
 
 
@@ -289,3 +290,29 @@ def test_arrays_and_pairs_are_told_pictures_sounds_and_vectors(media: latentstor
 def test_bytes_of_neither_are_refused(media: latentstore.Collection, query: bytes) -> None:
     with pytest.raises(InvalidInput, match="neither an image nor a sound"):
         media.search(query)
+
+
+class Absent(HashingEncoder):
+    """An encoder that can be taken away."""
+
+    here = True
+
+    def __init__(self) -> None:
+        if not Absent.here:
+            raise latentstore.EncoderMissing("encoder 'test-absent' is not installed")
+        super().__init__()
+        self.name = "test-absent"
+
+
+registry.register("test-absent", f"{__name__}:Absent")
+
+
+def test_a_space_whose_encoder_is_not_here_is_passed_over_with_a_word(
+    store: Store, reopen: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = store.create("both", encoders=["hashing", "test-absent"])
+    made.add([Item("fish", text="a red fish")])
+    assert made.search("fish")[0].space in ("hashing", "test-absent")
+    monkeypatch.setattr(Absent, "here", False)
+    with pytest.warns(UserWarning, match="not searched: .*test-absent"):
+        assert reopen().collection("both").search("fish").ids == ["fish"]

@@ -24,6 +24,10 @@ def markdown() -> str:
         parts.append(_writes(kept("write")))
     if _there("encode"):
         parts.append(_encoded(kept("encode")))
+    if _there("ingest"):
+        parts += _jobs(kept("ingest"))
+    if _there("image") and _there("audio"):
+        parts.append(_seen_and_heard(kept("image")["results"], kept("audio")["results"]))
     missed = [f"- {bound['what']}: {_bound(bound)}" for bound in _bounds() if not bound["met"]]
     parts.append("What falls short:\n\n" + "\n".join(missed) if missed else "Every bound is met.")
     return "\n\n".join(parts)
@@ -107,6 +111,56 @@ def _encoded(result: dict[str, Any]) -> str:
     return _table(["texts a second", "latentstore", "sentence_transformers", "ratio"], lines)
 
 
+def _jobs(result: dict[str, Any]) -> Iterator[str]:
+    found = result["results"]
+    yield _table(
+        ["a job, items a second", "the job", "the bare encoder on the same files", "on what was decoded before"],
+        [
+            [f"{one['encoder']}, {one['n']:,} items", *(f"{one[name]:,}" for name in ("job", "with_decoding", "bare"))]
+            for one in found["rates"]
+        ],
+    )
+    whole, large, resumed = found["whole"], found["large"], found["resumed"]
+    yield _table(
+        ["a whole job", ""],
+        [
+            [f"{whole['items']:,} short texts, read, encoded, committed, indexed", f"{whole['seconds']:,} s"],
+            ["the same again, nothing having changed", f"{whole['again_seconds']} s"],
+            [f"{resumed['items']:,} texts at once", f"{resumed['alone_s']} s"],
+            ["the same, stopped half way and run again", f"{resumed['stopped_s']} s + {resumed['rest_s']} s"],
+            [
+                f"a table of {large['table_gb']} GB, {large['items']:,} vectors of 768",
+                f"{large['seconds']} s, {large['peak_mb']} MB above the imports at most",
+            ],
+        ],
+    )
+
+
+def _seen_and_heard(image: dict[str, Any], audio: list[dict[str, Any]]) -> str:
+    right, copies = image["accuracy"], image["copies"]
+    least = min(copies, key=copies.__getitem__)
+    voices = audio[0]
+    lines = [
+        [
+            f"image: {right['n']:,} pictures of CIFAR-10, kNN-10, {right['folds']}-fold",
+            f"{right['image']:.3f} ({right['recipe']:.3f} by HOG and colours, fitted)",
+        ],
+        [
+            f"image: changed copies that find their original first, of {image['photos']:,} photos, mean of {len(copies)} changes",
+            f"{sum(copies.values()) / len(copies):.3f} (least {copies[least]:.3f}, {least})",
+        ],
+        [
+            f"audio: {voices['n']:,} spoken digits, kNN-5, speakers left out in turn",
+            f"{voices['right']:.3f} (worst voice {voices['worst_voice']:.3f})",
+        ],
+        *(
+            [f"audio: {one['n']} {one['set']} of {one['classes']} classes, kNN-5, one left out", f"{one['right']:.3f}"]
+            for one in audio[1:]
+        ),
+    ]
+    return _table(["accuracy of what is built in", ""], lines)
+
+
 def _bounds() -> Iterator[dict[str, Any]]:
     for name in (
         "search",
@@ -114,6 +168,9 @@ def _bounds() -> Iterator[dict[str, Any]]:
         "opening",
         "write",
         "encode",
+        "ingest",
+        "image",
+        "audio",
         *(n + _MILLION for n in ("search", "filters", "opening")),
     ):
         for bound in kept(name)["bounds"] if _there(name) else ():

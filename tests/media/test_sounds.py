@@ -154,7 +154,6 @@ NO_SAMPLES += [np.zeros((5, 0)), np.zeros(5, complex), np.zeros(5, bool)]
 @pytest.mark.parametrize(
     "source",
     [*NO_SOUNDS, *NO_PAIRS, *((NOTHING, rate) for rate in NO_RATES), *((samples, 8_000) for samples in NO_SAMPLES)],
-    ids=repr,
 )
 def test_what_is_no_sound_is_one_clear_line(source):
     with pytest.raises(InvalidInput) as refused:

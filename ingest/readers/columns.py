@@ -10,8 +10,8 @@ from typing import NamedTuple
 from ingest.results import Unreadable
 
 # What a store keeps for itself, and what ingest says of an item: columns so called come in as `column_<name>`.
-KEPT = frozenset({"row", "rowid", "id", "text", "uri", "metadata", "vector", "distance", "score", "rank"})
-PLACE = frozenset({"record", "part", "start", "end", "line", "content", "modality"})
+KEPT = frozenset({"row", "rowid", "id", "text", "uri", "metadata", "vector", "distance", "score", "rank", "modality"})
+PLACE = frozenset({"record", "part", "start", "end", "line", "content"})
 
 MOST = 960  # columns: a collection holds 1,000, some of which say where an item stands
 _LONGEST = 180  # characters of a name

@@ -163,4 +163,4 @@ def test_a_cold_search_imports_nothing_that_it_does_not_need_and_says_nothing_el
     ended = subprocess.run(command, capture_output=True, text=True)
     header, first, _, imported = ended.stdout.splitlines()
     assert "The cat sleeps" in first
-    assert (header, imported, ended.stderr) == ("id,score,distance,text,uri", "set()", "")
+    assert (header, imported, ended.stderr) == ("id,score,distance,text,uri,origin", "set()", "")

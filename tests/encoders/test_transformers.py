@@ -293,5 +293,8 @@ def test_a_sentence_finds_pictures_and_a_picture_finds_sentences_in_a_store(stor
     collection.add([Item("t", "a storm"), *(Item(str(n), image=str(path)) for n, path in enumerate(paths))])
     vectors = encoder.encode(["a storm", *paths])
     for query in ("der hund", paths[1]):
-        near = vectors @ encoder.encode([query])[0]
-        assert collection.search(query).ids == [["t", "0", "1", "2"][at] for at in np.argsort(-near)]
+        near = dict(zip(["t", "0", "1", "2"], vectors @ encoder.encode([query])[0], strict=True))
+        hits = collection.search(query)
+        assert {hit.id: 1 - hit.distance for hit in hits} == pytest.approx(near, abs=1e-4)
+        pictures = [hit.id for hit in hits if hit.id != "t"]
+        assert pictures == sorted(pictures, key=lambda name: -near[name])

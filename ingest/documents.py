@@ -10,12 +10,12 @@ from ingest.batches import Event, Finished, Skipped, Started
 from ingest.ledger import Ledger, digest_of, same, unchanged
 from ingest.readers import Passage, Reading, read
 from ingest.results import Problem, Unreadable
-from ingest.reuse import CONTENT
+from ingest.reuse import CONTENT, KEPT
 from ingest.seen import Seen
 from ingest.sources import Document, Kind, Patterns, members, stamp_of
 from latentstore import LatentstoreError, Source
 
-KEPT = 256 << 20  # bytes: a file longer than that is never kept as content
+LONGEST_KEPT = 256 << 20  # bytes of a file that are kept as content
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,10 @@ class Opener:
 
     def _passages(self, document: Document, path: Path) -> Iterator[Event]:
         content = self._content(path)
+        if self.keep_content and content is None:
+            yield Problem(
+                document.uri, f"is longer than {LONGEST_KEPT >> 20} MB: its items are here, its bytes are not kept"
+            )
         for passage in read(document, path, self.reading):
             yield _with(passage, content) if isinstance(passage, Passage) else passage
 
@@ -98,7 +102,7 @@ class Opener:
                 yield Finished(document, was, digest, lost=tuple(known.keys() - met))
 
     def _content(self, path: Path) -> bytes | None:
-        if not self.keep_content or path.stat().st_size > KEPT:
+        if not self.keep_content or path.stat().st_size > LONGEST_KEPT:
             return None
         return path.read_bytes()
 
@@ -108,7 +112,7 @@ def _with(passage: Passage, content: bytes | None) -> Passage:
     if passage.key is not None:
         item = replace(item, metadata={**item.metadata, CONTENT: passage.key})
     if content is not None:
-        item = replace(item, attachments={**item.attachments, "content": content})
+        item = replace(item, attachments={**item.attachments, KEPT: content})
     return replace(passage, item=item)
 
 

@@ -10,11 +10,10 @@ from ingest.batches import Batch, Finished, Skipped
 from ingest.ledger import literals
 from ingest.readers import Passage
 from ingest.results import Problem
-from ingest.reuse import CONTENT, MODALITY, Reuse
+from ingest.reuse import CONTENT, KEPT, MODALITY, Reuse
 from latentstore import Collection, Item, Modality
 from latentstore.types import Float32
 
-KEPT = "content"  # the attachment that is a source's own bytes
 _Content = tuple[Modality, str]  # names a content: a text, or the key of a picture or sound
 
 

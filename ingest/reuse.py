@@ -18,6 +18,7 @@ from latentstore.types import Float32, Int64, UInt64
 
 _PAGE = 100_000  # rows read at a time
 CONTENT = "content"  # the metadata column that names a picture or a sound
+KEPT = "content"  # the attachment that is a source's own bytes
 MODALITY = "modality"  # the one in which the store keeps what an item is
 _Run = tuple[UInt64, Int64]  # hashes ascending, and the row of each
 

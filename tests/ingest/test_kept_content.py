@@ -85,3 +85,15 @@ def test_asking_for_it_later_reads_the_files_again_and_encodes_nothing(tmp_path,
     again = ingest.run(place, [folder], options=ingest.Options(keep_content=True))
     assert (again.files, again.encoded) == (4, 0)
     assert attached(place, "content")["p.png"] == [(folder / "p.png").read_bytes()]
+
+
+def test_a_file_too_long_to_be_kept_is_told_and_its_items_stay(tmp_path, folder, monkeypatch):
+    monkeypatch.setattr("ingest.documents.LONGEST_KEPT", 1000)
+    (folder / "p.png").unlink()
+    (folder / "s.wav").unlink()
+    (folder / "b.txt").write_text("short")
+    result = ingest.run(tmp_path / "other.latent", [folder], options=ingest.Options(keep_content=True))
+    assert [Path(problem.source).name for problem in result.problems] == ["a.txt"]
+    assert "not kept" in result.problems[0].reason
+    found = attached(tmp_path / "other.latent", "content")
+    assert (set(found["a.txt"]), found["b.txt"]) == ({None}, [b"short"])

@@ -71,8 +71,7 @@ def cosine(left: np.ndarray, right: np.ndarray) -> float:
     return float(left @ right / (np.linalg.norm(left) * np.linalg.norm(right)))
 
 
-def judge(tmp_path: Path, encoder: str, rows: int, files: int, least: float = 1 - 1e-6) -> None:
-    """least: cosine of a vector to what it is without a kill. An encoder that rounds by what it is batched with says how far."""
+def judge(tmp_path: Path, encoder: str, rows: int, files: int) -> None:
     source = pile(tmp_path / "pile", rows, files)
     began = time.monotonic()
     subprocess.run(command(tmp_path / "alone.latent", source, encoder), check=True, capture_output=True)
@@ -84,7 +83,10 @@ def judge(tmp_path: Path, encoder: str, rows: int, files: int, least: float = 1 
     assert contents(tmp_path / "killed.latent") == contents(tmp_path / "alone.latent")
     alone, resumed = vectors(tmp_path / "alone.latent"), vectors(tmp_path / "killed.latent")
     assert alone.keys() == resumed.keys()
-    assert min(cosine(alone[key], resumed[key]) for key in alone) > least
+    steady = [key for key in alone if key[0] != "text"]
+    assert max(float(np.abs(alone[key] - resumed[key]).max()) for key in steady) < 1e-5
+    # MiniLM rounds by what a text is batched with, as far as it promises.
+    assert all(cosine(alone[key], resumed[key]) > 0.999 for key in alone.keys() - set(steady))
 
 
 def test_invariant_1_a_pile_that_was_killed_twenty_times_equals_one_that_was_not(tmp_path):
@@ -94,4 +96,4 @@ def test_invariant_1_a_pile_that_was_killed_twenty_times_equals_one_that_was_not
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_invariant_1_so_does_a_larger_one_with_the_real_text_encoder(tmp_path):
-    judge(tmp_path, "text", rows=4000, files=800, least=0.999)
+    judge(tmp_path, "text", rows=4000, files=800)

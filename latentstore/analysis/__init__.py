@@ -1,0 +1,1 @@
+"""Pure functions on arrays: neighbours, clusters, outliers, duplicates, maps. No store, no files."""

@@ -1,0 +1,1 @@
+"""A study of a collection as one HTML file."""

@@ -33,7 +33,7 @@ class Graph:
 
     @property
     def k(self) -> int:
-        return self.neighbors.shape[1]
+        return int(self.neighbors.shape[1])
 
     def __len__(self) -> int:
         return len(self.neighbors)

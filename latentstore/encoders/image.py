@@ -10,8 +10,8 @@ import numpy as np
 
 from latentstore.encoders.appearance import DIM, SHA256, SIDE, shipped
 from latentstore.encoders.base import Description, Role
-from latentstore.encoders.threads import one_thread
 from latentstore.errors import InvalidInput
+from latentstore.threads import one_thread
 from latentstore.types import Float32, Metric, Modality, UInt8
 
 _BATCH = 16  # pictures whose patches stay in the cache

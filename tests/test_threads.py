@@ -7,7 +7,7 @@ import pytest
 
 from latentstore.encoders import threads
 from latentstore.encoders.image import ImageEncoder
-from latentstore.encoders.threads import one_thread
+from latentstore.threads import one_thread
 
 if not threads._libraries():
     pytest.skip("numpy multiplies with another library than OpenBLAS", allow_module_level=True)

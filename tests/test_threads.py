@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from latentstore.encoders import threads
+from latentstore import threads
 from latentstore.encoders.image import ImageEncoder
 from latentstore.threads import one_thread
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from latentstore.engine import attach, check, describe, maintenance, mixing, origins, parquet, read, verify, write
+from latentstore.engine import attach, check, describe, maintenance, mixing, origins, parquet, read, update, verify, write
 from latentstore.engine.core import Engine
 from latentstore.engine.encoding import Encoders
 from latentstore.engine.indexing import Indexer
@@ -69,7 +69,7 @@ class Collection:
     def update(self, ids: Sequence[str], metadata: Any) -> int:
         """Set metadata keys of items; keys not given and vectors stay. Returns how many items. Raises ItemNotFound."""
         names = check.ids(ids)
-        return write.update(self.engine, names, check.changes(metadata, len(names)))
+        return update.update(self.engine, names, check.changes(metadata, len(names)))
 
     def delete(self, ids: Sequence[str] | None = None, *, where: str | None = None) -> int:
         """Delete items by id (unknown ones are passed over) or by filter. Returns how many there were."""

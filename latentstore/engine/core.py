@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from latentstore.engine.cache import FilterCache
 from latentstore.engine.snapshot import Snapshot, SpaceView
@@ -32,6 +33,7 @@ class Engine:
         self.memory_budget = memory_budget
         self.filters = FilterCache()
         self.samples: dict[tuple[str, str | None, int], Float32] = {}  # space, kind, commit → random vectors
+        self.sample: Any = None  # what the last study looked at
         self.notes: list[str] = []  # what was noticed at open, for info()
         self.on_commit = threading.Event()  # wakes the indexer
         self.upkeep = (

@@ -22,10 +22,10 @@ from latentstore.engine.attach import Attached, Shelved
 from latentstore.engine.core import Engine
 from latentstore.engine.recovery import load_snapshot
 from latentstore.engine.snapshot import Shelf, Snapshot, SpaceView
-from latentstore.errors import DimensionMismatch, DuplicateId, ItemNotFound, StorageFailure
+from latentstore.errors import DimensionMismatch, DuplicateId, StorageFailure
 from latentstore.fileio import sync_together
-from latentstore.storage.columns import MODALITY, Batch, Column, fold, normalise
-from latentstore.storage.records import Record, RecordView, encode, encode_all, end_mark, tombstone
+from latentstore.storage.columns import MODALITY, Batch, Column, normalise
+from latentstore.storage.records import RecordView, encode_all, end_mark, tombstone
 from latentstore.storage.transaction import MERGE_BELOW, Transaction
 from latentstore.storage.vectors import SlotFiles, VectorView, batch_sum
 from latentstore.types import Bool, Float32, Int64, Modality, OnConflict, Source, UInt64, Written
@@ -81,7 +81,7 @@ class _Appended:
 
 def add(engine: Engine, batch: Incoming, on_conflict: OnConflict, beside: Beside = _NOTHING) -> Written:
     """Store a batch, whole or not at all. Raises DuplicateId, ColumnTypeClash, DimensionMismatch, StorageFailure."""
-    _refuse_twice(batch.ids)
+    refuse_twice(batch.ids)
     with engine.writing() as snapshot:
         metadata = normalise(batch.metadata, len(batch.ids), snapshot.columns, _kinds(batch, snapshot))
         _check_dims(snapshot, batch)
@@ -111,8 +111,8 @@ def _kinds(batch: Incoming, snapshot: Snapshot) -> Sequence[str | None] | None:
 def _store(
     engine: Engine, snapshot: Snapshot, batch: Incoming, metadata: Batch, keep: Bool, dead: Int64, beside: Beside
 ) -> None:
-    ids, texts, uris = (_where(values, keep) for values in (batch.ids, batch.texts, batch.uris))
-    metadata = Batch(len(ids), metadata.columns, [_where(values, keep) for values in metadata.values])
+    ids, texts, uris = (chosen(values, keep) for values in (batch.ids, batch.texts, batch.uris))
+    metadata = Batch(len(ids), metadata.columns, [chosen(values, keep) for values in metadata.values])
     rows = np.arange(snapshot.next_row, snapshot.next_row + len(ids))
     row_of = np.full(len(keep), -1, dtype=np.int64)
     row_of[keep] = rows
@@ -122,8 +122,8 @@ def _store(
     }
     size = _append_records(engine, snapshot, int(rows[0]), records, dead)
     shelved = attach.append(engine, snapshot, batch.attached, row_of)
-    _sync(engine, snapshot, appended.values(), shelved)
-    _outline(engine, snapshot, metadata.columns, appended)
+    synced(engine, snapshot, appended.values(), shelved)
+    outlined(engine, snapshot, metadata.columns, appended)
 
     def commit(tx: Transaction) -> None:
         tx.set_columns(snapshot.columns, metadata.columns)
@@ -136,9 +136,9 @@ def _store(
         beside.note(tx)
         tx.set_state(seq=snapshot.seq + 1, next_row=snapshot.next_row + len(ids), records_bytes=size)
 
-    _commit(engine, commit)
+    committed(engine, commit)
     items = snapshot.items + len(ids) - len(dead)
-    _publish(
+    publish(
         engine,
         snapshot,
         metadata.columns,
@@ -149,46 +149,6 @@ def _store(
         next_row=int(rows[-1]) + 1,
         shelf=shelved.shelf,
     )
-
-
-def update(engine: Engine, ids: Sequence[str], metadata: Any) -> int:
-    """Set the metadata keys that are given, leave the others and the vectors alone. Returns how many items changed."""
-    _refuse_twice(ids)
-    with engine.writing() as snapshot:
-        changed = normalise(metadata, len(ids), snapshot.columns)
-        _, held = engine.catalog.rows_of(ids)
-        missing = [name for name in ids if name not in held]
-        if missing:
-            raise ItemNotFound(
-                f"{len(missing)} of {len(ids)} ids are not there, the first is {missing[0]!r}; nothing was updated"
-            )
-        if not ids:
-            return 0
-        rows = np.array([held[name] for name in ids], dtype=np.int64)
-        given = _given_keys(metadata, changed, len(ids))
-        records = _updated_records(snapshot, rows, changed, given)
-        writer = engine.record_writer(snapshot.records.files)
-        written = [*records, end_mark(snapshot.seq + 1)]
-        starts = writer.append(snapshot.records.size, written)[:-1]
-        _sync(engine, snapshot)
-        size = snapshot.records.size + sum(map(len, written))
-        moves = dict(zip(rows.tolist(), starts.tolist(), strict=True))
-        _outline(engine, snapshot, changed.columns)
-
-        def commit(tx: Transaction) -> None:
-            tx.set_columns(snapshot.columns, changed.columns)
-            for keys in set(given):
-                mask = np.array([one == keys for one in given])
-                names = [column.name for column in changed.columns if fold(column.name) in keys]
-                if names:
-                    part = Batch(int(mask.sum()), changed.columns, [_where(values, mask) for values in changed.values])
-                    tx.update(rows[mask], names, part)
-            tx.add_moves(moves)
-            tx.set_state(seq=snapshot.seq + 1, records_bytes=size)
-
-        _commit(engine, commit)
-        _publish(engine, snapshot, changed.columns, snapshot.items, size, moves={**snapshot.records.moves, **moves})
-        return len(ids)
 
 
 def delete_ids(engine: Engine, ids: Sequence[str]) -> int:
@@ -211,7 +171,7 @@ def _delete(engine: Engine, rows: Int64, beside: Beside = _NOTHING) -> int:
     size = snapshot.records.size
     if rows.size:
         size = _append_records(engine, snapshot, snapshot.next_row, [], rows)
-        _sync(engine, snapshot)
+        synced(engine, snapshot)
 
     def commit(tx: Transaction) -> None:
         if rows.size:
@@ -219,8 +179,8 @@ def _delete(engine: Engine, rows: Int64, beside: Beside = _NOTHING) -> int:
         beside.note(tx)
         tx.set_state(seq=snapshot.seq + 1, records_bytes=size)
 
-    _commit(engine, commit)
-    _publish(engine, snapshot, snapshot.columns, snapshot.items - len(rows), size, dead=rows)
+    committed(engine, commit)
+    publish(engine, snapshot, snapshot.columns, snapshot.items - len(rows), size, dead=rows)
     return len(rows)
 
 
@@ -242,7 +202,7 @@ def _append_records(engine: Engine, snapshot: Snapshot, first_row: int, records:
     return snapshot.records.size + sum(map(len, written))
 
 
-def _sync(
+def synced(
     engine: Engine, snapshot: Snapshot, appended: Iterable[_Appended] = (), shelved: Shelved | None = None
 ) -> None:
     """The end of step 1: what was written to all files is made durable together."""
@@ -252,7 +212,7 @@ def _sync(
     sync_together(engine.record_writer(snapshot.records.files).handles + others)
 
 
-def _outline(
+def outlined(
     engine: Engine, snapshot: Snapshot, columns: Sequence[Column], appended: Mapping[str, _Appended] | None = None
 ) -> None:
     """Step 1 for a repair: the columns and dimensions that this commit brings."""
@@ -273,7 +233,7 @@ def _commit_slots(engine: Engine, tx: Transaction, view: SpaceView, name: str, p
     tx.set_space(name, dim=part.files.dim, generation=part.files.generation, slots=part.first + len(part.sums))
 
 
-def _commit(engine: Engine, work: Any) -> None:
+def committed(engine: Engine, work: Any) -> None:
     """Step 2. When the catalog cannot tell whether the commit held, it is read again rather than guessed."""
     try:
         with engine.catalog.transaction() as tx:
@@ -283,7 +243,7 @@ def _commit(engine: Engine, work: Any) -> None:
         raise
 
 
-def _publish(
+def publish(
     engine: Engine,
     before: Snapshot,
     columns: Any,
@@ -327,27 +287,7 @@ def _followed(view: SpaceView, part: _Appended | None, dead: Int64 | None) -> Sp
     return replace(view, row=row, vectors=vectors, live=live, live_count=count)
 
 
-def _updated_records(snapshot: Snapshot, rows: Int64, changed: Batch, given: list[frozenset[str]]) -> list[bytes]:
-    records = []
-    for row, raw, values, keys in zip(rows.tolist(), snapshot.records.read(rows), changed.rows(), given, strict=True):
-        name, text, uri, before = snapshot.details(raw)
-        after = [
-            value if fold(column.name) in keys else before.get(column.name)
-            for column, value in zip(changed.columns, values, strict=True)
-        ]
-        records.append(encode(Record(row, name, text, uri, after)))
-    return records
-
-
-def _given_keys(metadata: Any, changed: Batch, n: int) -> list[frozenset[str]]:
-    """For each item the keys that its caller named: a key that only another item has must not be set to null."""
-    if isinstance(metadata, Sequence):
-        return [frozenset(fold(key) for key in one or ()) for one in metadata]
-    names = metadata.column_names if hasattr(metadata, "column_names") else list(metadata.columns)
-    return [frozenset(fold(name) for name in names)] * n
-
-
-def _refuse_twice(ids: Sequence[str]) -> None:
+def refuse_twice(ids: Sequence[str]) -> None:
     if len(set(ids)) == len(ids):
         return
     seen: set[str] = set()
@@ -372,5 +312,5 @@ def _check_dims(snapshot: Snapshot, batch: Incoming) -> None:
             )
 
 
-def _where(values: Sequence[Any], keep: Bool) -> list[Any]:
+def chosen(values: Sequence[Any], keep: Bool) -> list[Any]:
     return list(values) if keep.all() else [value for value, kept in zip(values, keep.tolist(), strict=True) if kept]

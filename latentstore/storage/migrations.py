@@ -26,6 +26,11 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "create table blobs (digest blob primary key, start bigint not null, length bigint not null)",
         "create table attachments (row bigint not null, name varchar not null, digest blob not null)",
     ),
+    (
+        "create table studies (id bigint primary key, kind varchar not null, space varchar not null, parameters varchar not null, "
+        "seed bigint, rows bigint not null, made double not null, seconds double not null, columns varchar not null, "
+        "summary varchar not null, arrays blob)",
+    ),
 )
 VERSION = len(STEPS)
 

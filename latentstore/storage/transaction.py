@@ -94,6 +94,9 @@ class Transaction:
             "delete from sources where uri in (select batch.uri from batch)",
         )
 
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> None:
+        self._cursor.execute(statement, list(values))
+
     def with_table(self, table: Any, statement: str) -> None:
         """Run a statement that reads an Arrow table as `batch`."""
         self._cursor.register("batch", table)

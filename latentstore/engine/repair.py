@@ -19,7 +19,7 @@ from latentstore.engine.shelf import mend_attachments
 from latentstore.engine.verify import intact, ledger_uris, unfound, verify
 from latentstore.errors import Corrupted, NotAStore, StorageFailure, StoreNotFound
 from latentstore.fileio import StoreLock, storage_errors
-from latentstore.storage import blobs
+from latentstore.storage import blobs, studies
 from latentstore.storage.catalog import Catalog, State
 from latentstore.storage.mark import MARK, mark_damaged
 from latentstore.storage.records import RecordFiles, scan
@@ -112,6 +112,8 @@ def _damage_of_catalog(folder: Path) -> str | None:
             return f"{catalog.path} does not hold the {state.items} items that it counts"
         if unfound(ledger_uris(catalog), catalog.sources_of):
             return f"{catalog.path} does not find its own sources"
+        for _ in studies.whole(catalog):
+            pass
         digests = [blob.digest for blob in blobs.listed(catalog)]
         if unfound(digests, lambda part: blobs.held(catalog, part)) or not _refs_read(catalog, set(digests)):
             return f"{catalog.path} does not find what it says is attached"

@@ -14,6 +14,7 @@ import contextlib
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +26,8 @@ from latentstore.engine.recovery import rebuild_records, refuse_lost_commits
 from latentstore.engine.shelf import from_log, mend_attachments
 from latentstore.errors import Corrupted, StorageFailure
 from latentstore.fileio import read_sealed, storage_errors, sync_folder
+from latentstore.findings.study import Study
+from latentstore.storage import studies
 from latentstore.storage.catalog import Catalog, SpaceRow
 from latentstore.storage.columns import MODALITY, Column, normalise
 from latentstore.storage.mark import Mark, read_mark
@@ -98,20 +101,32 @@ def _tell_gaps(entries: list[Entry], report: Report) -> None:
 
 
 def _keep_ledger(folder: Path, catalog: Catalog, generation: int, entries: list[Entry], report: Report) -> None:
-    """A line that came from elsewhere, or whose items are lost, would keep a file from being read again: all or none."""
-    lines = None if _gap(entries) else _old_ledger(folder, generation, entries[-1].stop if entries else 0)
-    if lines is None:
+    """Sources and studies. A line that came from elsewhere, or whose items are lost, would keep a file from being read again:
+    all or none."""
+    old = None if _gap(entries) else _old_ledger(folder, generation, entries[-1].stop if entries else 0)
+    if old is None:
         report.mended.append(
             "the ledger of sources: lost with the catalog; the next ingest reads the files again and finds their items by id"
         )
+        report.mended.append("studies: lost with the catalog; the columns that they filled stay, run them again")
         return
-    for at in range(0, len(lines), _MANY):
+    for at in range(0, len(old.sources), _MANY):
         with catalog.transaction() as tx:
-            tx.put_sources(lines[at : at + _MANY])
-    report.mended.append(f"the ledger: all {len(lines)} sources kept")
+            tx.put_sources(old.sources[at : at + _MANY])
+    with catalog.transaction() as tx:
+        for study, arrays in old.studies:
+            studies.insert(tx, study, arrays)
+    report.mended.append(f"the ledger: all {len(old.sources)} sources kept")
+    if old.studies:
+        report.mended.append(f"all {len(old.studies)} studies kept")
 
 
-def _old_ledger(folder: Path, generation: int, size: int) -> list[Source] | None:
+class _Ledger(NamedTuple):
+    sources: list[Source]
+    studies: list[tuple[Study, dict[str, Any]]]
+
+
+def _old_ledger(folder: Path, generation: int, size: int) -> _Ledger | None:
     """The ledger of the damaged catalog; None unless it reads to its end and is of the very commit that the records end with."""
     try:
         with contextlib.closing(Catalog(folder / CATALOG, read_only=True)) as old:
@@ -119,7 +134,7 @@ def _old_ledger(folder: Path, generation: int, size: int) -> list[Source] | None
             refuse_lost_commits(folder, state)
             if (state.records_generation, state.records_bytes) != (generation, size):
                 return None
-            return [line for lines in old.sources() for line in lines]
+            return _Ledger([line for lines in old.sources() for line in lines], list(studies.whole(old)))
     except (Corrupted, StorageFailure, ValueError):
         return None
 

@@ -15,7 +15,7 @@ from latentstore.engine.shelf import examined
 from latentstore.engine.snapshot import Snapshot, SpaceView
 from latentstore.errors import Corrupted, LatentstoreError
 from latentstore.index import base
-from latentstore.storage import blobs
+from latentstore.storage import blobs, studies
 from latentstore.storage.catalog import Catalog, IndexRow
 from latentstore.storage.mark import MARK, mark_damaged
 from latentstore.storage.records import encode, unreadable
@@ -77,6 +77,7 @@ def _check_ledger(engine: Engine, snapshot: Snapshot, report: Report) -> None:
     lost = unfound(uris, engine.catalog.sources_of) if _is_latest(engine, snapshot) else []
     if lost:
         report.problems.append(f"the catalog does not find {len(lost)} of its sources again, the first is {lost[0]!r}")
+    report.checked["studies"] = sum(1 for _ in studies.whole(engine.catalog))
 
 
 def ledger_uris(catalog: Catalog) -> list[str]:

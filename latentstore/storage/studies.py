@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +34,15 @@ def last(catalog: Catalog, kind: str, space: str) -> tuple[Study, dict[str, NDAr
     with catalog.reading() as cursor:
         found = cursor.execute(wanted, [kind, space]).fetchone()
     return None if found is None else (_study(found[:-1]), _unpacked(found[-1]))
+
+
+def whole(catalog: Catalog) -> Iterator[tuple[Study, dict[str, NDArray[Any]]]]:
+    """Every study with its arrays, oldest first. Raises Corrupted."""
+    for number in [study.id for study in listed(catalog)]:
+        with catalog.reading() as cursor:
+            found = cursor.execute(f"select {_FIELDS}, arrays from studies where id = ?", [number]).fetchone()
+        if found is not None:
+            yield _study(found[:-1]), _unpacked(found[-1])
 
 
 def insert(tx: Transaction, study: Study, arrays: Arrays) -> None:

@@ -22,6 +22,7 @@ import ingest
 import latentstore
 from crash import tracing
 from crash.workload import DOCS, LEDGER, Act, apply, begin
+from latentstore.engine.studies.keep import history
 
 
 def run(store: str, acts: str, acks: str, index: str | None = None, close: bool = True) -> None:
@@ -44,6 +45,7 @@ def look(store: str, probe: bool = False) -> dict[str, Any]:
         report = opened.verify()
         found = {name: _contents(opened.collection(name)) for name in opened.collections()}
         faults = [fault for name in found for fault in _misled(opened.collection(name), found[name])]
+        faults += [fault for name in found for fault in _apart(opened.collection(name), found[name])]
         held = opened.collections()
         if probe and DOCS in held:
             apply(opened, Act("add", ["probe"], "p"))
@@ -90,6 +92,14 @@ def _misled(collection: latentstore.Collection, items: dict[str, list[Any]]) -> 
             if hits.ids[0] != name or hits.distances[0] > 1e-5 or sorted(hits.ids) != sorted(items):
                 faults.append(f"searching for {name!r}, exact={exact}, found {hits.ids}")
     return faults
+
+
+def _apart(collection: latentstore.Collection, items: dict[str, list[Any]]) -> list[str]:
+    """A column whose study is not there: they come in one commit."""
+    studies = history(collection.engine)
+    tag = studies[-1].parameters["tag"] if studies else None
+    findings = [held[1]["finding"] for held in items.values() if "finding" in held[1]]
+    return [f"{finding!r} is not of the last study, {tag!r}" for finding in findings if not finding.endswith(f" {tag}")]
 
 
 def take(store: str, sources: list[str], batch: int) -> None:

@@ -15,6 +15,8 @@ import numpy as np
 
 import latentstore
 from latentstore import Collection, Item, Source, Store
+from latentstore.engine.studies.keep import Outcome, keep
+from latentstore.engine.studies.sample import take
 
 # collection → id → [text, metadata, vector], then {name: attachment} where there are any; LEDGER → uri → [stamp]
 Model = dict[str, dict[str, list[Any]]]
@@ -93,10 +95,20 @@ def apply(store: Store, act: Act) -> None:
         docs.update(names, [metadata(name, tag) for name in names])
     elif act.verb == "delete":
         docs.delete(names)
+    elif act.verb == "study":
+        _study(docs, names, tag)
     elif act.verb == "optimize":
         docs.optimize()
     else:
         _change_store(store, act)
+
+
+def _study(docs: Collection, names: list[str], tag: str) -> None:
+    """A study of some of the items, as its catalog row and a column tell it."""
+    sample = take(docs.engine, None, f"id in ({', '.join(map(repr, names))})")
+    found = {"finding": [f"{name} in {tag}" for name in sample.ids]}
+    arrays = {"rows": sample.rows}
+    keep(docs.engine, sample, Outcome("clusters", {"tag": tag}, 0, 0.0, {}, arrays, found))
 
 
 def _read(docs: Collection, names: list[str], tag: str) -> None:
@@ -145,10 +157,18 @@ def follow(model: Model, act: Act) -> Model:
             docs[name] = [docs[name][0], docs[name][1] | metadata(name, act.tag), *docs[name][2:]]
         elif act.verb == "delete":
             docs.pop(name, None)
+    if act.verb == "study":
+        docs = {name: _found(name, kept, act) for name, kept in docs.items()}
     others = {name: items for name, items in model.items() if (act.verb, name) != ("drop", *act.names)}
     fresh = {act.names[0]: {}} if act.verb == "create" else {}
     others.pop(LEDGER, None)
     return {**others, **fresh, DOCS: docs, **({LEDGER: ledger} if ledger else {})}
+
+
+def _found(name: str, kept: list[Any], act: Act) -> list[Any]:
+    known = {key: value for key, value in kept[1].items() if key != "finding"}
+    found = {"finding": f"{name} in {act.tag}"} if name in act.names else {}
+    return [kept[0], known | found, *kept[2:]]
 
 
 def models(acts: Sequence[Act], start: Model | None = None) -> list[Model]:
@@ -196,6 +216,9 @@ SCENARIOS = {
     ),
     "compacting attachments": Scenario(_READ, [Act("optimize"), Act("read", ["new", "item 00023"], "s")]),
     "updating": Scenario(_CHANGED, [Act("update", ids(0, 5), "w2")]),
+    "keeping a study": Scenario(
+        [*_CHANGED, Act("study", ids(2, 8), "s")], [Act("study", ids(3, 8), "t"), Act("delete", ids(3, 4))]
+    ),
     "deleting": Scenario(_CHANGED, [Act("delete", ids(0, 5))]),
     "building and saving an index": Scenario(
         [Act("add", ids(0, 300), "a")], [Act("optimize")], index="hnsw", again=True

@@ -8,11 +8,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from latentstore.engine import attach, check, describe, maintenance, mixing, origins, parquet, read, update, verify, write
+from latentstore.engine import (
+    attach,
+    check,
+    describe,
+    maintenance,
+    mixing,
+    origins,
+    parquet,
+    read,
+    update,
+    verify,
+    write,
+)
 from latentstore.engine.core import Engine
 from latentstore.engine.encoding import Encoders
 from latentstore.engine.indexing import Indexer
 from latentstore.errors import InvalidInput
+from latentstore.findings.study import Study
 from latentstore.space import Space
 from latentstore.types import Hits, Item, OnConflict, Origin, Report, Rows, Source, Written
 
@@ -168,6 +181,10 @@ class Collection:
 
     def spaces(self) -> list[str]:
         return list(self.engine.snapshot.spaces)
+
+    def studies(self) -> list[Study]:
+        """The analyses that were kept, oldest first: of which space, with what, over how many items, in which columns."""
+        return describe.studies(self.engine)
 
     def optimize(self, progress: Callable[[str, float], None] | None = None) -> None:
         """Compact what is deleted and bring every index up to date now, rather than in the background.

@@ -10,7 +10,10 @@ import pytest
 
 import latentstore
 
-HEAVY = ("torch", "sentence_transformers", "transformers", "tokenizers", "faiss", "pandas", "polars", "rich", "typer")
+HEAVY = (
+    *("torch", "sentence_transformers", "transformers", "tokenizers", "faiss", "pandas", "polars", "rich", "typer"),
+    *("igraph", "openTSNE", "scipy", "sklearn", "snowballstemmer"),
+)
 IMPORTED = """
 import socket, sys
 def refuse(*_, **__):

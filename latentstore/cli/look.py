@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -66,8 +67,21 @@ def _facts(row: Row) -> Iterator[tuple[str, str]]:
     for space in row["spaces"]:
         yield f"space {space['space']}", _space(space)
         yield "  index", _index(space["index"])
+    for study in _newest(row["studies"]):
+        yield study["kind"], _study(study)
     for told in row["notes"]:
         yield "note", one_line(str(told))
+
+
+def _newest(studies: Iterable[Row]) -> Iterable[Row]:
+    """The last study of each kind in each space."""
+    return {(study["kind"], study["space"]): study for study in studies}.values()
+
+
+def _study(study: Row) -> str:
+    made = datetime.fromtimestamp(study["made"]).astimezone().strftime("%Y-%m-%d %H:%M")
+    columns = f", in columns {', '.join(study['columns'])}" if study["columns"] else ""
+    return f"of {counted(study['rows'], 'item')} in space {study['space']}, {made}{columns}"
 
 
 def _attached(attachments: Row) -> str:

@@ -9,7 +9,9 @@ from latentstore.engine.core import Engine
 from latentstore.engine.indexing import lags
 from latentstore.engine.recovery import index_path
 from latentstore.engine.snapshot import SpaceView
+from latentstore.findings.study import Study
 from latentstore.storage import blobs
+from latentstore.storage.studies import listed
 
 
 def info(engine: Engine) -> dict[str, Any]:
@@ -23,7 +25,24 @@ def info(engine: Engine) -> dict[str, Any]:
         "columns": {column.name: str(column.type) for column in snapshot.columns},
         "bytes": _bytes(engine.folder),
         "spaces": [space_info(engine, view) for view in snapshot.spaces.values()],
+        "studies": [_study(study) for study in studies(engine)],
         "notes": list(engine.notes),
+    }
+
+
+def studies(engine: Engine) -> list[Study]:
+    """Every study that was kept, oldest first."""
+    return listed(engine.catalog)
+
+
+def _study(study: Study) -> dict[str, Any]:
+    return {
+        "kind": study.kind,
+        "space": study.space,
+        "rows": study.rows,
+        "made": study.made,
+        "seconds": study.seconds,
+        "columns": list(study.columns.values()),
     }
 
 

@@ -51,7 +51,7 @@ def join(
     blocks = [axes.sketch(comparable(vectors, rows[at : at + _ROWS], metric)) for at in range(0, len(rows), _ROWS)]
     sketches = np.concatenate(blocks)
     cells = arrange(sketches, seed)
-    table = Table.of(comparable(vectors, rows[cells.order], metric), sketches[cells.order])
+    table = Table.of(comparable(vectors, rows[cells.order], metric), sketches[cells.order], axes.width)
     del blocks, sketches
     closest = Closest(len(rows), k, rows[cells.order])
     guess(table, cells, closest, progress)

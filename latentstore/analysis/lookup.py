@@ -79,7 +79,7 @@ def _table(vectors: Float32, rows: slice | Int64, metric: Metric, axes: Axes, si
         aside = np.zeros((len(part), 2), dtype=np.float32)
         aside[~part.any(axis=1), side] = 1
         part, sketches = np.concatenate([part, aside], axis=1), np.concatenate([aside, sketches], axis=1)
-    return Table.of(part, sketches)
+    return Table.of(part, sketches, part.shape[1])
 
 
 def _first(asked: Table, some: Table, k: int, start: int) -> tuple[Int64, Float32]:

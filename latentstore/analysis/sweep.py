@@ -13,7 +13,7 @@ import numpy as np
 from latentstore.analysis.cells import Cells
 from latentstore.analysis.closest import Closest
 from latentstore.analysis.progress import Progress
-from latentstore.analysis.table import Table, squares
+from latentstore.analysis.table import Table, gain, squares
 from latentstore.threads import one_thread
 from latentstore.types import Float32, Int64
 
@@ -87,11 +87,16 @@ def _compare(table: Table, span: Span, other: Span, limits: Float32) -> Pairs:
     sums: Float32 = table.left(a, b) @ table.right(slice(c, d)).T
     near = sums >= limits[a:b, None]
     near |= sums >= limits[c:d]
-    at, to = np.divmod(np.flatnonzero(near), d - c)
+    found = np.flatnonzero(near)
+    at, to = np.divmod(found, d - c)
     if a == c:
-        at, to = at[to > at], to[to > at]
-    far = squares(table.rows[a:b], table.rows[c:d], at, to)
+        found, at, to = found[to > at], at[to > at], to[to > at]
     at, to = at + a, to + c
+    if table.more.shape[1]:
+        alike = sums.ravel()[found] + gain(table, at, to)
+        near = (alike >= limits[at]) | (alike >= limits[to])
+        at, to = at[near], to[near]
+    far = squares(table.rows, table.rows, at, to)
     mine, theirs = far <= limits[at] * -2, far <= limits[to] * -2
     return joined([(at[mine], to[mine], far[mine]), (to[theirs], at[theirs], far[theirs])])
 

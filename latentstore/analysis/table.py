@@ -3,7 +3,8 @@
 Rows are compared by squared Euclidean distance; rows of length 1 have twice the cosine distance. With the rows turned so that
 their first `width` axes hold most of the variance, |x - y|² is at least |x' - y'|² + (|x"| - |y"|)², where ' is the part on
 those axes and " the rest. So a sketch of width + 1 numbers bounds every distance from below, and a pair whose bound is beyond
-the k-th neighbour of either need not be looked at. That loses nothing: what remains is measured from the rows themselves.
+the k-th neighbour of either need not be looked at. Of the pairs that remain, a few axes more rule out most. That loses nothing:
+what is left is measured from the rows themselves.
 """
 
 from __future__ import annotations
@@ -16,10 +17,16 @@ from latentstore.distance import norms
 from latentstore.types import Float32, Float64, Int64, Metric
 
 _PAIRS = 256  # pairs measured at a time: their rows stay in the processor's cache
+_CHECKED = 512  # pairs held against further axes at a time
 _ROWS = 4096  # rows turned at a time
 _SAMPLE = 2048
 _WIDTHS = (32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 512, 768, 1024, 1536)
-_PRODUCT, _MEASURE = 0.03, 270.0  # nanoseconds: an entry of a product, for each axis; a pair measured from its rows
+_MORE = 64  # axes that a pair which may be near is held against next
+_PRODUCT, _CHECK, _MEASURE = (
+    0.03,
+    80.0,
+    270.0,
+)  # nanoseconds: an axis of a pair in a product; a pair by more axes; by its rows
 
 
 def comparable(vectors: Float32, rows: slice | Int64, metric: Metric) -> Float32:
@@ -49,15 +56,21 @@ class Axes:
     width: int
 
     def sketch(self, rows: Float32) -> Float32:
-        """(m, width + 1) float32: the part on the first axes, and the length of the rest."""
-        out = np.empty((len(rows), self.width + 1), dtype=np.float32)
-        for at in range(0, len(rows), _ROWS):
-            part = rows[at : at + _ROWS] - self.center
-            turned = part if self.turn is None else part.astype(np.float64) @ self.turn
-            out[at : at + _ROWS, :-1] = turned[:, : self.width]
-            rest = turned[:, self.width :]
-            out[at : at + _ROWS, -1] = np.sqrt(np.einsum("nd,nd->n", rest, rest))
-        return out
+        """(m, width + 1 + more) float32: the part on the first axes and the length of the rest; where rows are turned, the
+        same of that rest: its first axes, and the length of what remains."""
+        return np.concatenate([self._part(rows[at : at + _ROWS]) for at in range(0, len(rows), _ROWS)])
+
+    def _part(self, rows: Float32) -> Float32:
+        if self.turn is None:
+            return np.pad(rows - self.center, ((0, 0), (0, 1)))
+        turned = (rows - self.center).astype(np.float64) @ self.turn
+        return _cut(turned, self.width).astype(np.float32)
+
+
+def _cut(turned: Float64, width: int) -> Float64:
+    rest, more = turned[:, width:], turned[:, width : width + _MORE]
+    lengths = [np.linalg.norm(part, axis=1, keepdims=True) for part in (rest, rest[:, _MORE:])]
+    return np.concatenate([turned[:, :width], lengths[0], more, lengths[1]], axis=1)
 
 
 def principal(sample: Float32) -> Axes:
@@ -73,38 +86,46 @@ def narrowed(axes: Axes, some: Float32, bounds: Float32, others: Float32) -> Axe
 
     bounds: (m,) float32, squared distance from each of `some` (m, dim) to its k-th neighbour among all rows; others: (o, dim).
     """
-    if axes.turn is None:
-        return axes
-    asked, given = axes.sketch(some)[:, :-1], axes.sketch(others)[:, :-1]
-    costs = {axes.width: _PRODUCT * axes.width}
-    for width in (width for width in _WIDTHS if width < axes.width):
-        left, right = _cut(asked, width), _cut(given, width)
-        least = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1) - 2 * left @ right.T
+    assert axes.turn is not None
+    asked, given = ((rows - axes.center).astype(np.float64) @ axes.turn for rows in (some, others))
+    shares = {width: _share(asked, given, width, bounds) for width in (*_WIDTHS, axes.width) if width <= axes.width}
+
+    def cost(width: int) -> float:
+        later = shares[min(one for one in shares if one >= min(width + _MORE, axes.width))]
         # Either row of a pair may want it.
-        costs[width] = _PRODUCT * width + 2 * _MEASURE * float(np.mean(least <= bounds[:, None]))
-    width = min(costs, key=costs.__getitem__)
-    return Axes(axes.center, axes.turn, width)
+        return _PRODUCT * width + 2 * (_CHECK * shares[width] + _MEASURE * later)
+
+    return Axes(axes.center, axes.turn, min(shares, key=cost))
 
 
-def _cut(turned: Float32, width: int) -> Float32:
-    rest = np.linalg.norm(turned[:, width:], axis=1, keepdims=True)
-    return np.concatenate([turned[:, :width], rest], axis=1)
+def _share(asked: Float64, given: Float64, width: int, bounds: Float32) -> float:
+    """Of pairs, those that a sketch does not rule out."""
+    left, right = _cut(asked, width)[:, : width + 1], _cut(given, width)[:, : width + 1]
+    least = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1) - 2 * left @ right.T
+    return float(np.mean(least <= bounds[:, None]))
 
 
 @dataclass(frozen=True)
 class Table:
-    """rows (n, dim) float32 as they are compared; sketches (n, width + 1), and their halved squared lengths (n,), both float32."""
+    """rows (n, dim) float32 as they are compared; sketches (n, width + 1), and their halved squared lengths (n,); more (n, w):
+    the rest as a sketch of its own, or of width 0; rest (n,): its length. All float32.
+    """
 
     rows: Float32
     sketches: Float32
     halves: Float32
+    more: Float32
+    rest: Float32
 
     @classmethod
-    def of(cls, rows: Float32, sketches: Float32) -> Table:
+    def of(cls, rows: Float32, sketches: Float32, width: int) -> Table:
+        """sketches: as `Axes.sketch` makes them, of that width."""
+        first = sketches[:, : width + 1]
         # Half a squared length less than it is, by more than what rounding can add up to: a bound must be one in float32, too.
         slack = 1 - (sketches.shape[1] + 16) * 2.0**-22
-        halves = np.einsum("nd,nd->n", sketches, sketches, dtype=np.float64) * 0.5 * slack
-        return cls(rows, sketches, halves.astype(np.float32))
+        halves = np.einsum("nd,nd->n", first, first, dtype=np.float64) * 0.5 * slack
+        more, rest = (np.ascontiguousarray(part) for part in (sketches[:, width + 1 :], first[:, -1]))
+        return cls(rows, np.ascontiguousarray(first), halves.astype(np.float32), more, rest)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -122,6 +143,19 @@ class Table:
         out[:, : part.shape[1] - 1], out[:, -1] = part[:, :-1], part[:, -1]
         out[:, halves], out[:, ones] = -self.halves[rows], 1
         return out
+
+
+def gain(table: Table, at: Int64, to: Int64) -> Float32:
+    """(p,) float32, at most 0: by how much less, by its further axes, a pair of rows is alike than its sketches allowed for."""
+    out = np.empty(len(at), dtype=np.float32)
+    one, two = np.empty((2, _CHECKED, table.more.shape[1]), dtype=np.float32)
+    for start in range(0, len(at), _CHECKED):
+        a, b = at[start : start + _CHECKED], to[start : start + _CHECKED]
+        np.take(table.more, a, axis=0, out=one[: len(a)], mode="clip")
+        np.take(table.more, b, axis=0, out=two[: len(a)], mode="clip")
+        np.vecdot(one[: len(a)], two[: len(a)], out=out[start : start + _CHECKED])
+    out -= table.rest[at] * table.rest[to]
+    return out
 
 
 def squares(left: Float32, right: Float32, at: Int64, to: Int64) -> Float32:

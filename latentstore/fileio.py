@@ -77,6 +77,23 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
         sync_folder(path.parent)
 
 
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to; when the block ends it takes its place, whole and durable. After an error nothing is left of it.
+
+    Raises StorageFailure.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with storage_errors(path):
+        try:
+            yield temporary
+            sync_file(temporary)
+            temporary.replace(path)
+            sync_folder(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
 def write_sealed(path: Path, value: dict[str, Any]) -> None:
     """write_json with a checksum over the value, so that a damaged file is known for one."""
     write_json(path, {**value, "check": _seal(value)})

@@ -28,6 +28,7 @@ def markdown() -> str:
         parts += _jobs(kept("ingest"))
     if _there("image") and _there("audio"):
         parts.append(_seen_and_heard(kept("image")["results"], kept("audio")["results"]))
+    parts += [make(kept(name)) for name, make in _ANALYSES.items() if _there(name)]
     missed = [f"- {bound['what']}: {_bound(bound)}" for bound in _bounds() if not bound["met"]]
     parts.append("What falls short:\n\n" + "\n".join(missed) if missed else "Every bound is met.")
     return "\n\n".join(parts)
@@ -161,6 +162,30 @@ def _seen_and_heard(image: dict[str, Any], audio: list[dict[str, Any]]) -> str:
     return _table(["accuracy of what is built in", ""], lines)
 
 
+def _clustered(result: dict[str, Any]) -> str:
+    by = list(dict.fromkeys(row["by"] for row in result["results"]))
+    sets = list(dict.fromkeys(row["set"] for row in result["results"]))
+    found = {(row["by"], row["set"]): row for row in result["results"]}
+    lines = [[name, *(_agreement(found[name, one]) for one in sets)] for name in by]
+    return _table(["clusters: ARI / AMI (noise)", *sets], lines)
+
+
+def _agreement(row: dict[str, Any]) -> str:
+    noise = f" ({row['noise']:.0%})" if row["noise"] else ""
+    return f"{row['ari']:.3f} / {row['ami']:.3f}{noise}"
+
+
+def _strange(result: dict[str, Any]) -> str:
+    means = result["results"]["means"]
+    by = [name for name in means[0] if name != "sets"]
+    return _table(
+        ["outliers: AUROC, mean of sets", *by], [[row["sets"], *(f"{row[name]:.3f}" for name in by)] for row in means]
+    )
+
+
+_ANALYSES = {"clusters": _clustered, "outliers": _strange}
+
+
 def _bounds() -> Iterator[dict[str, Any]]:
     for name in (
         "search",
@@ -171,6 +196,7 @@ def _bounds() -> Iterator[dict[str, Any]]:
         "ingest",
         "image",
         "audio",
+        *_ANALYSES,
         *(n + _MILLION for n in ("search", "filters", "opening")),
     ):
         for bound in kept(name)["bounds"] if _there(name) else ():

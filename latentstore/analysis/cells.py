@@ -78,4 +78,5 @@ def _assign(points: Float32, centers: Float32) -> Int64:
 def _far(points: Float32, centers: Float32) -> Float32:
     """(n, c) float32: squared distances less the squared length of the point."""
     lengths = np.einsum("nd,nd->n", centers, centers)
-    return lengths - 2 * points @ centers.T
+    far: Float32 = lengths - 2 * points @ centers.T
+    return far

@@ -39,6 +39,9 @@ def nearest(
         found = _group(queries[at : at + _GROUP], vectors, wanted, metric)
         positions[at : at + _GROUP, :wanted], far[at : at + _GROUP, :wanted] = found.positions, found.squares
         progress("nearest rows", min(1.0, (at + _GROUP) / len(queries)))
+    if metric is Metric.COSINE:  # all rows are equally far from a zero one, to the last digit
+        zeros = ~queries.any(axis=1)
+        positions[zeros, :wanted], far[zeros, :wanted] = np.arange(wanted), 2
     return positions, distances(far, metric)
 
 

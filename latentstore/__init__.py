@@ -36,6 +36,7 @@ from latentstore.errors import (
     StoreLocked,
     StoreNotFound,
 )
+from latentstore.findings.clusters import Assigned, Cluster, ClusterChange, Clustering
 from latentstore.space import Space
 from latentstore.store import Store, open
 from latentstore.types import (
@@ -57,6 +58,10 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AlreadyExists",
+    "Assigned",
+    "Cluster",
+    "ClusterChange",
+    "Clustering",
     "Collection",
     "CollectionNotFound",
     "ColumnTypeClash",

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from latentstore.analysis.progress import Progress, silent
 from latentstore.encoders.base import Encoder, Role
 from latentstore.engine import check, describe, read
 from latentstore.engine.core import Engine
 from latentstore.engine.encoding import Encoders
+from latentstore.findings.clusters import Assigned, Clustering
 from latentstore.types import Float32, Metric
 
 
@@ -51,6 +53,38 @@ class Space:
     def encode(self, items: Any, *, role: Role = "document") -> Float32:
         """(n, dim) float32 of texts, Items, paths or pictures, or of vectors, as an add would see them; nothing is stored."""
         return self._encoders.encode(self.name, items, role)
+
+    def cluster(
+        self,
+        method: str = "auto",
+        k: int | None = None,
+        level: str = "medium",
+        seed: int = 0,
+        *,
+        where: str | None = None,
+        keep: bool = True,
+        progress: Progress | None = None,
+    ) -> Clustering:
+        """Groups of like items, named, at the levels "coarse", "medium" and "fine"; nothing needs to be set.
+
+        method: "auto" and "kmeans" find the number of clusters unless k gives it, "hdbscan" leaves what is in no dense place
+        without a cluster. The same items and seed give the same clusters in any order; a later run keeps the numbers and names
+        of clusters that persist. keep: as a study and as the metadata `cluster` and `cluster_confidence` of the items, unless the
+        store is read-only. Raises InvalidInput for a space without vectors, and for fewer items than k.
+        """
+        from latentstore.engine.studies import clusters
+
+        asked = clusters.Asked(method, k, level, seed)
+        within = None if where is None else check.where(where)
+        return clusters.run(
+            self._engine, self._encoders, self.name, asked, within, keeping=keep, progress=progress or silent
+        )
+
+    def assign(self, items: Any, *, level: str | None = None) -> Assigned:
+        """Which of the clusters last kept each of some new items belongs to; nothing is stored. items: what `encode` takes."""
+        from latentstore.engine.studies import assigning
+
+        return assigning.assign(self._engine, self.name, self.encode(items), level)
 
     def info(self) -> dict[str, Any]:
         """Counts, encoder, index and measured recall."""

@@ -24,6 +24,7 @@ GROUP = "latentstore.commands"
 BUILT_IN = {
     "search": "latentstore.cli.find:search",
     "similar": "latentstore.cli.find:similar",
+    "cluster": "latentstore.cli.cluster:cluster",
     "info": "latentstore.cli.look:info",
     "sql": "latentstore.cli.look:sql",
     "verify": "latentstore.cli.care:verify",

@@ -32,13 +32,14 @@ class Progress:
             self._bar.stop()
 
     def update(self, done: float, total: float, facts: str = "") -> None:
-        """done, total: in one unit, whichever. facts: what else to say, as '12 files, 340 passages/s'."""
+        """done, total: in one unit, whichever; a total of 0 is not known. facts: what else to say, as '12 files, 340 passages/s'."""
         left = self._left(done, total)
         if self._bar is not None:
             self._bar.update(self._task, completed=done, total=total or None, facts=_joined(facts, left))
         elif time.monotonic() - self._said >= PLAIN_SECONDS:
             self._said = time.monotonic()
-            note(f"{self._job}: {_joined(f'{_share(done, total):.0%}', facts, left)}")
+            share = f"{_share(done, total):.0%}" if total else ""
+            note(f"{self._job}: {_joined(share, facts, left)}")
 
     def _left(self, done: float, total: float) -> str:
         if done <= 0 or done >= total:

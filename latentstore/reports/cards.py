@@ -5,7 +5,7 @@ Pictures and sounds are on the page once, with the map's data; a card names its 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from latentstore.reports.html import Html, cut, el, join
 from latentstore.reports.model import SOUNDS, Points
@@ -30,6 +30,15 @@ def cards(points: Points, chosen: Iterable[int], index: int, *, limit: int = 280
     return el(
         "div", [card(points, point, index, limit=limit) for point in shown], class_="gallery" if gallery else "quotes"
     )
+
+
+def glimpse(points: Points, chosen: Sequence[int]) -> Html | str:
+    """A few items in one line: the first ones' pictures, else the words of the first. For the eye: the same items follow in full."""
+    pictures = [point for point in chosen[:4] if point in points.media and points.media[point].mime not in SOUNDS]
+    if pictures:
+        return join([el("img", data_media=point, alt="", width=32, height=32) for point in pictures])
+    spoken = bool(chosen) and bool(points.texts) and bool(points.texts[chosen[0]].strip())
+    return cut(points.texts[chosen[0]], 90) if spoken else ""
 
 
 def title(points: Points, point: int, limit: int = 80) -> str:

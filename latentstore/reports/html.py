@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-VOID = frozenset({"br", "hr", "img", "input", "link", "meta", "rect", "line", "circle", "path", "polyline"})
+VOID = frozenset({"br", "hr", "img", "input", "link", "meta"})
 # Tab, newline and return stay: they are white space to HTML.
 _PICTURES = {code: 0x2400 + code for code in range(32) if code not in (9, 10, 13)} | {0x7F: 0x2421}
 _IN_SCRIPT = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}

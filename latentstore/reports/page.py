@@ -82,7 +82,7 @@ def _style() -> str:
     marks = "".join(f".k{at}{{background:var(--k{at});fill:var(--k{at})}}" for at in range(len(palette.LIGHT)))
     themes = f":root{{{light}}}@media screen{{:root[data-theme=dark]{{{dark}}}}}"
     auto = f"@media screen and (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}"
-    return "\n" + themes + auto + marks + "\n" + _asset("page.css")
+    return "\n".join(("", themes + auto, _asset("page.css"), marks, ""))
 
 
 @cache
@@ -140,7 +140,9 @@ def _statement(one: Statement, at: dict[str, int]) -> Html:
     if one.part and index is not None:
         words = el("span", f"Show: {one.part}", class_="aside")
         link = el("a", "↓", words, href=f"#{anchor(one.part, index)}", class_="show", data_tab=index)
-    grounds = el("p", el("b", one.sureness, class_=one.sureness), " ", one.because, class_="because")
+    grounds = el(
+        "p", el("b", one.sureness, class_=one.sureness), f": {one.because}" if one.because else None, class_="because"
+    )
     return el("li", el("p", one.text, " ", link), grounds)
 
 

@@ -76,12 +76,12 @@ def _eta(labels: NDArray[Any], values: Float64) -> float:
 
 def _column(spread: _Spread, strength: float) -> Html:
     clusters = [one for one in spread.level.clusters if spread.members.get(one.number)]
-    words = "strongly" if strength >= 0.5 else "somewhat" if strength >= 0.2 else "hardly"
+    words = "Strongly" if strength >= 0.5 else "Somewhat" if strength >= 0.2 else "Hardly"
     missing = sum(value is None or value != value for value in spread.column.values)
-    lead = f"Has {words} to do with the clusters ({strength:.2f} of 1)."
+    lead = f"{words} tied to the groups ({strength:.2f} of 1)."
     lead += f" {plural(missing, 'item has', 'items have')} no value." if missing else ""
     parts = _category(spread, clusters) if spread.column.kind == "category" else _numeric(spread, clusters)
-    rest = el("details", el("summary", f"{len(parts[1]) - FIRST} more clusters"), _table(parts[1][FIRST:]))
+    rest = el("details", el("summary", f"{len(parts[1]) - FIRST} more groups"), _table(parts[1][FIRST:]))
     return el(
         "section",
         el("h4", spread.column.name),
@@ -141,7 +141,7 @@ def _numeric(spread: _Spread, clusters: list[Cluster]) -> tuple[Html | None, lis
         own = values[spread.members[cluster.number]]
         own = own[np.isfinite(own)]
         marks = np.quantile(own, [0.05, 0.25, 0.5, 0.75, 0.95]) if len(own) else None
-        words = "no value" if marks is None else f"{say(marks[2])} (half between {say(marks[1])} and {say(marks[3])})"
+        words = "no value" if marks is None else f"{say(marks[2])} (half: {say(marks[1])} to {say(marks[3])})"
         rows.append(
             _line(
                 spread, cluster, _box((marks - low) / max(high - low, 1e-12)) if marks is not None else el("svg"), words

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from latentstore.reports import payload
-from latentstore.reports.cards import anchor, cards
+from latentstore.reports.cards import anchor, cards, glimpse
 from latentstore.reports.html import Html, el, join, percent, plural
 from latentstore.reports.model import Cluster, Section
 
@@ -86,11 +86,13 @@ def _below(tree: _Tree, depth: int, cluster: Cluster) -> list[Cluster]:
 def _head(tree: _Tree, depth: int, cluster: Cluster) -> Html:
     colour = swatch(tree.colours.get(cluster.number)) if depth == tree.shown else None
     share = cluster.size / max(tree.section.items, 1)
+    largest = max(one.size for one in tree.section.levels[depth].clusters)
     flags = [el("span", flag, class_="flag") for flag in cluster.flags]
     return join(
         colour,
         el("span", cluster.name, flags, class_="title"),
-        bar(share, "size"),
+        el("span", glimpse(tree.section.points, cluster.exemplars), class_="sample"),
+        bar(cluster.size / max(largest, 1), "size"),
         el("span", f"{cluster.size:,}", el("span", " items", class_="aside"), class_="count"),
         el("span", percent(share), class_="share"),
         el("span", _steadiness(cluster), class_="steady"),
@@ -136,7 +138,5 @@ def heading(section: Section) -> str:
     shaky = sum(one.stability is not None and one.stability < LOOSE for one in shown.clusters)
     counts = [f"{len(level.clusters):,} {level.name}" for level in section.levels]
     grains = f" The levels, from coarse to fine: {', '.join(counts)}." if len(counts) > 1 else ""
-    doubt = (
-        f" {plural(shaky, 'of them is', 'of them are')} doubtful: another sample might not show it." if shaky else ""
-    )
-    return f"{plural(len(shown.clusters), 'group')} of like items.{grains}{doubt}".strip()
+    doubt = f"{plural(shaky, 'is', 'are')} doubtful: another sample might not show {'it' if shaky == 1 else 'them'}."
+    return f"{plural(len(shown.clusters), 'group')} of like items{f', of which {doubt}' if shaky else '.'}{grains}"

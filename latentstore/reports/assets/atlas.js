@@ -14,7 +14,7 @@ const bytesOf = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 1
 
 class Atlas {
   constructor(root, space, data) {
-    Object.assign(this, { root, space, data, media: mediaOf(space), hidden: new Map(), selected: -1, hover: -1, over: null, focus: null });
+    Object.assign(this, { root, space, data, media: mediaOf(space), hidden: new Map(), selected: -1, hover: -1, over: null, focus: null, share: 1 });
     this.images = new Map();
     this.thumbs = data.modality === "image" && Object.keys(this.media).length > 0;
     this.colourings = colourings(data);
@@ -128,13 +128,33 @@ class Atlas {
     this.asked = requestAnimationFrame(() => this.draw());
   }
   size() {
-    const base = Math.min(Math.max(10.5 - 1.75 * Math.log10(Math.max(this.data.n, 1)), 2.2), 8);
+    const base = Math.min(Math.max(12 - 1.9 * Math.log10(Math.max(this.data.n, 1)), 2.2), 8);
     return Math.min(base * Math.max(this.camera.depth(), 0.5) ** 0.4, 16);
+  }
+  // While the map moves and a frame takes long, fewer points are drawn; all of them when it rests.
+  pace() {
+    const now = performance.now();
+    const took = now - (this.last || 0);
+    this.last = now;
+    clearTimeout(this.resting);
+    if (took > 250) this.share = 1;
+    else if (took > 45) this.share = Math.max(this.share * 0.6, 0.1);
+    else if (took < 25) this.share = Math.min(this.share * 1.2, 1);
+    if (this.share < 1) {
+      this.resting = setTimeout(() => {
+        this.last = 0;
+        this.draw();
+      }, 180);
+    }
+    return this.share;
   }
   draw() {
     this.asked = 0;
     if (this.camera.width === 1) return;
-    this.marks.draw(this.camera, this.size(), this.data.n > 20000 ? 0.6 : 0.8);
+    const size = this.size();
+    // Few that stand out among many are large enough to be seen.
+    const large = Math.max(size * 1.35, this.focus && this.focus.size <= 500 ? 7 : 0);
+    this.marks.draw(this.camera, { size, large, opacity: this.data.n > 20000 ? 0.6 : 0.8, share: this.pace() });
     const { ratio, width, height } = this.camera;
     this.paper.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.paper.clearRect(0, 0, width, height);
@@ -146,6 +166,7 @@ class Atlas {
   // A copy of what is seen, for paper.
   print() {
     this.recolour();
+    this.last = 0;
     this.draw();
     const copy = this.panel.copy;
     Object.assign(copy, { width: this.panel.canvas.width, height: this.panel.canvas.height });

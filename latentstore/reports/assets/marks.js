@@ -19,7 +19,7 @@ void main() {
   float state = floor(mark.a * 255.0 + 0.5);
   bool drawn = state > 0.5 && (state > 2.5) == (strongest > 0.5);
   gl_Position = drawn ? vec4(place * scale + shift, 0.0, 1.0) : vec4(2.0, 2.0, 2.0, 1.0);
-  gl_PointSize = state > 2.5 ? size * 1.35 : size;
+  gl_PointSize = size;
   float alpha = state < 1.5 ? 0.14 : state > 2.5 ? 1.0 : opacity;
   colour = vec4(mark.rgb * alpha, alpha);
 }`;
@@ -40,9 +40,20 @@ function marks(canvas, places) {
   return gl ? webglMarks(gl, canvas, places) : plainMarks(canvas.getContext("2d"), canvas, places);
 }
 
+// A fixed order that jumps about: steps of a golden section, made coprime to the count, visit every point once.
+function scattered(count) {
+  const divisor = (a, b) => (b ? divisor(b, a % b) : a);
+  let step = Math.max(Math.round(count * 0.618), 1);
+  while (divisor(step, count) > 1) step++;
+  return Uint32Array.from({ length: count }, (_, k) => (k * step) % count);
+}
+
 function webglMarks(gl, canvas, places) {
   const count = places.length / 2;
-  let paint = new Uint8Array(count * 4);
+  const order = scattered(count);
+  const laid = Uint16Array.from({ length: 2 * count }, (_, k) => places[2 * order[k >> 1] + (k & 1)]);
+  let paint = new Uint32Array(count);
+  let strong = false;
   let program, colours, at;
 
   function compile(kind, source) {
@@ -66,7 +77,7 @@ function webglMarks(gl, canvas, places) {
     compile(gl.FRAGMENT_SHADER, FRAGMENT);
     gl.linkProgram(program);
     gl.useProgram(program);
-    buffer("place", places, 2, gl.UNSIGNED_SHORT);
+    buffer("place", laid, 2, gl.UNSIGNED_SHORT);
     colours = buffer("mark", paint, 4, gl.UNSIGNED_BYTE);
     at = Object.fromEntries(["scale", "shift", "size", "strongest", "opacity"].map((name) => [name, gl.getUniformLocation(program, name)]));
     gl.enable(gl.BLEND);
@@ -81,11 +92,14 @@ function webglMarks(gl, canvas, places) {
   });
   return {
     paint(bytes) {
-      paint = bytes;
+      const whole = new Uint32Array(bytes.buffer);
+      paint = Uint32Array.from(order, (i) => whole[i]);
+      strong = false;
+      for (let i = 3; i < bytes.length && !strong; i += 4) strong = bytes[i] === STRONG;
       gl.bindBuffer(gl.ARRAY_BUFFER, colours);
-      gl.bufferData(gl.ARRAY_BUFFER, bytes, gl.DYNAMIC_DRAW);
+      gl.bufferData(gl.ARRAY_BUFFER, paint, gl.DYNAMIC_DRAW);
     },
-    draw(camera, size, opacity) {
+    draw(camera, { size, large, opacity, share }) {
       gl.viewport(0, 0, canvas.width, canvas.height);
       gl.clearColor(0, 0, 0, 0);
       gl.clear(gl.COLOR_BUFFER_BIT);
@@ -93,11 +107,11 @@ function webglMarks(gl, canvas, places) {
       const y = (2 * camera.zoom) / camera.height;
       gl.uniform2f(at.scale, x, -y);
       gl.uniform2f(at.shift, -camera.x * x, camera.y * y);
-      gl.uniform1f(at.size, size * camera.ratio);
       gl.uniform1f(at.opacity, opacity);
-      for (const strongest of [0, 1]) {
+      for (const strongest of strong ? [0, 1] : [0]) {
+        gl.uniform1f(at.size, (strongest ? large : size) * camera.ratio);
         gl.uniform1f(at.strongest, strongest);
-        gl.drawArrays(gl.POINTS, 0, count);
+        gl.drawArrays(gl.POINTS, 0, strongest ? count : Math.ceil(count * share));
       }
     },
   };
@@ -121,10 +135,10 @@ function plainMarks(context, canvas, places) {
     paint(bytes) {
       paint = bytes;
     },
-    draw(camera, size, opacity) {
+    draw(camera, { size, large, opacity }) {
       context.clearRect(0, 0, canvas.width, canvas.height);
       pass(camera, size, opacity, false);
-      pass(camera, size * 1.35, opacity, true);
+      pass(camera, large, opacity, true);
     },
   };
 }

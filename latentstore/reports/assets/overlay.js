@@ -1,5 +1,5 @@
 // Overlay: what lies on the points of a map: names of groups, small pictures, and rings around what is chosen.
-const NAMES = 40;
+const NAMES = 40; // on a small map fewer
 
 // The names of the level that colours the map; of the next finer one when one has come close.
 function namedLevel(atlas) {
@@ -20,7 +20,7 @@ function drawNames(atlas) {
   paper.textBaseline = "middle";
   paper.lineJoin = "round";
   atlas.data.levels[at].clusters.slice(0, 600).forEach(([name, , size, , x, y], code) => {
-    if (x === null || taken.length >= NAMES || (same && atlas.hiddenCodes().has(code))) return;
+    if (x === null || taken.length >= (small ? 16 : NAMES) || (same && atlas.hiddenCodes().has(code))) return;
     const [px, py] = camera.project(x / SPAN, y / SPAN);
     if (px < 0 || py < 0 || px > camera.width || py > camera.height) return;
     const height = (small ? 10 : 11) + Math.min(3, Math.max(0, Math.log10(size / 20)));
@@ -33,8 +33,11 @@ function drawNames(atlas) {
     taken.push(box);
     paper.globalAlpha = atlas.over !== null && same && atlas.over !== code ? 0.25 : 1;
     paper.strokeStyle = colours.paper;
+    paper.fillStyle = colours.paper;
     paper.lineWidth = 4;
-    paper.strokeText(words, left, py);
+    // On pictures a halo is not enough to read a name by.
+    if (atlas.thumbs) paper.fillRect(box[0], box[1], 2 * half, 1.5 * height);
+    else paper.strokeText(words, left, py);
     paper.fillStyle = colours.ink;
     paper.fillText(words, left, py);
   });

@@ -1,33 +1,42 @@
-"""Clusters: groups of rows at three levels, without a given number of them.
+"""Clusters: groups of rows at three levels, with or without a given number of them.
 
 Labels: 0..k-1, largest cluster first; -1 only for what HDBSCAN calls noise. Levels are nested: every fine cluster lies in one
-medium cluster, every medium in one coarse. Rows are worked on in a canonical order, so that their own order changes nothing.
+medium cluster, every medium in one coarse; where nothing coarser or finer is there to find, two levels are the same. Rows that are
+equal share a cluster. The order of the rows changes nothing: distinct rows are clustered in a canonical order.
+
+Of more than SAMPLE distinct rows a random sample is clustered, and every other row goes with most of the sampled rows nearest to it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import silhouette_score
+from scipy.sparse import csr_matrix
+from sklearn.cluster import HDBSCAN, AgglomerativeClustering
 
 from latentstore.analysis import leiden
-from latentstore.analysis.neighbors import Graph
+from latentstore.analysis.kmeans import kmeans, smoothed
+from latentstore.analysis.levels import LEVELS, WIDE, K, Sweep, nested, sweep, wanted, within
+from latentstore.analysis.neighbors import Graph, knn, nearest
 from latentstore.analysis.order import canonical
 from latentstore.analysis.progress import Progress, silent
+from latentstore.distance import unit
 from latentstore.errors import InvalidInput
 from latentstore.types import Float32, Int64, Metric
 
-METHODS = ("auto",)
-LEVELS = ("coarse", "medium", "fine")
-K = 15  # neighbours a row that the graph of `partition` should have
+__all__ = ["LEAST", "LEVELS", "METHODS", "SAMPLE", "WIDE", "K", "Partition", "again", "partition"]
 
-_RESOLUTIONS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)
-_APART = 4.0  # between the resolutions of two levels
-_PLAIN = 0.12  # silhouette below which groups are too vague to choose by it
-_JUDGED = 2000  # rows whose silhouette is taken
+METHODS = ("auto", "kmeans", "hdbscan")
+SAMPLE = 5000  # distinct rows that are clustered
+LEAST = 10  # distinct rows below which nothing can be told apart: one cluster, unless a number is asked for
+_DENSE = 5  # rows that HDBSCAN takes for a cluster at least
+_VOTERS = 15  # sampled rows that say where another row goes
+
+Settings = Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,7 @@ class Partition:
     levels: dict[str, Int64]
     parents: dict[str, Int64]
     facts: dict[str, Any] = field(default_factory=dict)
-    settings: dict[str, float] = field(default_factory=dict)
+    settings: Settings = field(default_factory=dict)
 
 
 def partition(
@@ -53,84 +62,157 @@ def partition(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Partition:
-    """Clusters of (n, dim) vectors with their neighbour graph (k at least K where n allows it).
+    """Clusters of (n, dim) finite float32 vectors. graph: their neighbours; one of WIDE neighbours or more saves a search.
 
-    Raises InvalidInput for an unknown method, and for a k, which no method takes.
+    method: "auto", communities of the neighbour graph (Leiden), "kmeans", on vectors averaged over their neighbours, or
+    "hdbscan" (Campello et al. 2013), which leaves noise out. k: how many clusters the medium level has; None lets the data say,
+    by one rule for "auto" and "kmeans" (see `levels`). Raises InvalidInput for an unknown method, for k below 1 or above the
+    number of distinct rows, and for a k beside "hdbscan".
     """
     if method not in METHODS:
         raise InvalidInput(f"method must be one of {', '.join(METHODS)}, got {method!r}")
-    if k is not None:
-        raise InvalidInput(f"method {method!r} finds the number of clusters by itself, got k={k}; leave k out")
+    if k is not None and method == "hdbscan":
+        raise InvalidInput(f"hdbscan finds the number of clusters by itself, got k={k}; leave k out or take kmeans")
     order = canonical(vectors)
-    own = _permuted(graph, order).head(K)
-    settings, facts = _chosen(vectors[order], own, seed, progress)
-    levels = _levels(leiden.network(len(order), *leiden.edges(own)), settings, seed)
-    back = np.empty_like(order)
-    back[order] = np.arange(len(order))
-    levels = {name: leiden.by_size(labels[back]) for name, labels in levels.items()}
-    return Partition(method, levels, _parents(levels), facts, settings)
+    group = _twins(vectors, order)
+    distinct = order[np.flatnonzero(np.diff(group, prepend=-1))]
+    if k is not None and not 1 <= k <= len(distinct):
+        raise InvalidInput(f"k must be between 1 and {len(distinct)}, the number of distinct items, got {k}")
+    sampled = np.arange(len(distinct))
+    if len(distinct) > SAMPLE:
+        sampled = np.sort(np.random.default_rng(seed).permutation(len(distinct))[:SAMPLE])
+    levels, facts, settings = _found(vectors, graph, distinct[sampled], metric, method, k, seed, progress)
+    levels = _spread(vectors, distinct, sampled, levels, metric, progress)
+    every = {name: np.empty(len(order), dtype=np.int64) for name in LEVELS}
+    for name, labels in levels.items():
+        every[name][order] = leiden.by_size(labels[group])
+    return Partition(method, every, _parents(every), facts, settings)
 
 
 def again(vectors: Float32, graph: Graph, partition: Partition, level: str, rows: Int64, seed: int) -> Int64:
     """(len(rows),) int64: the same clustering of some rows alone, with what was chosen for all of them.
 
-    vectors, graph: of all rows, as `partition` got them. A graph wider than K keeps the rows better tied together.
+    vectors, graph: of all rows. The rows should not be many more than SAMPLE. Neighbours are looked up anew where too few of the
+    graph's are among the rows.
     """
-    return _levels(leiden.network(len(rows), *leiden.edges(_within(graph, rows))), partition.settings, seed)[level]
+    near = within(graph, rows, wanted(len(rows)))
+    if np.mean(near.neighbors >= 0) < 0.5:
+        near = knn(vectors[rows], wanted(len(rows)), graph.metric)
+    net = leiden.network(near)
+    medium = _medium(vectors[rows], near, net, partition.method, partition.settings, seed)
+    return _around(net, medium, partition.settings, seed, only=level)[level]
 
 
-def _chosen(vectors: Float32, graph: Graph, seed: int, progress: Progress) -> tuple[dict[str, float], dict[str, Any]]:
-    """The resolutions of the levels, and what the choice rested on."""
-    net = leiden.network(len(vectors), *leiden.edges(graph.head(K)))
-    rows = np.random.default_rng(seed).permutation(len(vectors))[:_JUDGED]
-    scores = {}
-    for at, resolution in enumerate(_RESOLUTIONS):
-        scores[resolution] = _silhouette(vectors[rows], leiden.communities(net, resolution, seed)[rows], graph.metric)
-        progress("clusters", (at + 1) / len(_RESOLUTIONS))
-    best = max(scores, key=lambda one: scores[one])
-    medium = best if scores[best] >= _PLAIN else 1.0
-    facts = {"resolution": medium, "silhouettes": {str(one): score for one, score in scores.items()}}
-    return {"coarse": medium / _APART, "medium": medium, "fine": medium * _APART}, facts
+def _twins(vectors: Float32, order: Int64) -> Int64:
+    """(n,) int64: 0, 0, 1, … along `order`, the same number for rows that are equal."""
+    new = np.ones(len(order), dtype=np.bool_)
+    for at, (before, here) in enumerate(pairwise(order.tolist()), start=1):
+        new[at] = not np.array_equal(vectors[before], vectors[here])
+    return np.cumsum(new) - 1
 
 
-def _silhouette(vectors: Float32, labels: Int64, metric: Metric) -> float:
-    if not 1 < len(np.unique(labels)) < len(labels):
-        return -1.0
-    return float(silhouette_score(vectors, labels, metric="cosine" if metric is Metric.COSINE else "euclidean"))
+def _found(
+    vectors: Float32,
+    graph: Graph,
+    rows: Int64,
+    metric: Metric,
+    method: str,
+    k: int | None,
+    seed: int,
+    progress: Progress,
+) -> tuple[dict[str, Int64], dict[str, Any], Settings]:
+    """Levels of `rows` alone, what the choice rested on, and how to do it again."""
+    some, facts = vectors[rows], {"rows": len(rows), "method": method}
+    if len(rows) < LEAST and k is None:
+        return dict.fromkeys(LEVELS, np.zeros(len(rows), dtype=np.int64)), facts, {"k": 1}
+    whole = len(rows) == len(vectors) and graph.k >= min(WIDE, len(rows) - 1) and graph.recall == 1
+    wide = within(graph, rows, WIDE) if whole else knn(some, WIDE, metric)
+    near = wide.head(wanted(len(rows)))
+    net = leiden.network(near)
+    tried = sweep(some, wide, seed, progress)
+    settings = _settled(tried, method, k)
+    medium = _medium(some, near, net, method, settings, seed)
+    count = int(medium.max(initial=-1)) + 1
+    settings = {**settings, **{level: tried.resolution(level, count) for level in ("coarse", "fine")}}
+    return _around(net, medium, settings, seed), {**facts, "sweep": tried.facts(), "settings": settings}, settings
 
 
-def _levels(net: Any, settings: dict[str, float], seed: int) -> dict[str, Int64]:
-    """Nested: medium from the whole graph, coarse from what medium leaves, fine within medium."""
-    medium = leiden.communities(net, settings["medium"], seed)
-    return {
-        "coarse": leiden.joined(net, medium, settings["coarse"], seed),
-        "medium": medium,
-        "fine": leiden.split(net, medium, settings["fine"], seed),
-    }
+def _settled(tried: Sweep, method: str, k: int | None) -> dict[str, float | None]:
+    if k is not None:
+        return {"k": k}
+    best = tried.chosen()
+    return {"medium": float(tried.resolutions[best])} if method != "kmeans" else {"k": int(tried.counts[best])}
+
+
+def _medium(vectors: Float32, near: Graph, net: Any, method: str, settings: Settings, seed: int) -> Int64:
+    if method == "hdbscan":
+        return _dense(vectors, near.metric)
+    k = settings.get("k")
+    if k is None:
+        return leiden.communities(net, float(settings["medium"] or 1), seed)
+    if k == 1:
+        return np.zeros(len(vectors), dtype=np.int64)
+    asked = min(int(k), len(vectors))
+    if method == "kmeans":
+        return kmeans(vectors, near, asked, seed)
+    return _merged(smoothed(vectors, near), leiden.counted(net, asked, seed), asked, near.metric)
+
+
+def _merged(vectors: Float32, labels: Int64, k: int, metric: Metric) -> Int64:
+    """No more than k clusters: those whose centres are close are joined, by average linkage."""
+    count = int(labels.max()) + 1
+    if count <= k:
+        return labels
+    member = csr_matrix((np.ones(len(labels), dtype=np.float32), (labels, np.arange(len(labels)))))
+    centers = (member @ vectors) / np.bincount(labels)[:, None].astype(np.float32)
+    centers = unit(centers) if metric is Metric.COSINE else centers
+    return leiden.by_size(AgglomerativeClustering(k, linkage="average").fit_predict(centers)[labels])
+
+
+def _dense(vectors: Float32, metric: Metric) -> Int64:
+    if len(vectors) < LEAST:
+        return np.zeros(len(vectors), dtype=np.int64)
+    rows = unit(vectors) if metric is Metric.COSINE else vectors
+    return leiden.by_size(HDBSCAN(min_cluster_size=_DENSE, copy=True).fit_predict(rows).astype(np.int64))
+
+
+def _around(net: Any, medium: Int64, settings: Settings, seed: int, only: str | None = None) -> dict[str, Int64]:
+    """All levels, or one beside medium. Noise is noise at each."""
+    coarse, fine = (settings.get(name) if only in (None, name) else None for name in ("coarse", "fine"))
+    kept = np.flatnonzero(medium >= 0)
+    if len(kept) == len(medium):
+        return nested(net, medium, coarse, fine, seed)
+    out = {name: np.full(len(medium), -1, dtype=np.int64) for name in LEVELS}
+    if len(kept):
+        for name, labels in nested(net.induced_subgraph(kept.tolist()), medium[kept], coarse, fine, seed).items():
+            out[name][kept] = labels
+    return out
+
+
+def _spread(
+    vectors: Float32, distinct: Int64, sampled: Int64, levels: dict[str, Int64], metric: Metric, progress: Progress
+) -> dict[str, Int64]:
+    """Levels of all distinct rows: those not sampled are put into the fine cluster of most sampled rows nearest to them."""
+    rest = np.setdiff1d(np.arange(len(distinct)), sampled)
+    if not len(rest):
+        return levels
+    near, _ = nearest(vectors[distinct[rest]], vectors[distinct[sampled]], _VOTERS, metric, progress=progress)
+    # Of two labels with as many votes, that of the nearer rows wins.
+    weight = np.tile(1 - np.arange(_VOTERS) / (_VOTERS * 100), len(rest))
+    votes = csr_matrix((weight, (np.repeat(np.arange(len(rest)), _VOTERS), levels["fine"][near].ravel() + 1)))
+    won = np.asarray(votes.argmax(axis=1)).ravel() - 1
+    _, first = np.unique(levels["fine"], return_index=True)
+    up = {name: labels[first[won - levels["fine"].min()]] for name, labels in levels.items()}
+    out = {}
+    for name, labels in levels.items():
+        out[name] = np.empty(len(distinct), dtype=np.int64)
+        out[name][sampled], out[name][rest] = labels, up[name]
+    return out
 
 
 def _parents(levels: dict[str, Int64]) -> dict[str, Int64]:
-    return {
-        finer: np.asarray(
-            [levels[wider][np.argmax(levels[finer] == at)] for at in range(levels[finer].max(initial=-1) + 1)]
-        )
-        for wider, finer in pairwise(LEVELS)
-    }
-
-
-def _within(graph: Graph, rows: Int64) -> Graph:
-    """The first K neighbours that are among `rows`, by their positions there."""
-    place = np.full(len(graph) + 1, -1, dtype=np.int32)
-    place[rows] = np.arange(len(rows), dtype=np.int32)
-    neighbors = place[graph.neighbors[rows]]
-    first = np.argsort(neighbors < 0, axis=1, kind="stable")[:, :K]
-    neighbors = np.take_along_axis(neighbors, first, axis=1)
-    distances = np.take_along_axis(graph.distances[rows], first, axis=1)
-    return Graph(neighbors, np.where(neighbors < 0, np.float32(np.inf), distances), graph.metric, graph.recall)
-
-
-def _permuted(graph: Graph, order: Int64) -> Graph:
-    back = np.empty(len(order) + 1, dtype=np.int32)
-    back[order] = np.arange(len(order), dtype=np.int32)
-    back[-1] = -1
-    return Graph(back[graph.neighbors[order]], graph.distances[order], graph.metric, graph.recall)
+    out = {}
+    for wider, finer in pairwise(LEVELS):
+        numbers, first = np.unique(levels[finer], return_index=True)
+        out[finer] = levels[wider][first[numbers >= 0]]
+    return out

@@ -14,7 +14,10 @@ import numpy as np
 from latentstore.analysis.neighbors import Graph
 from latentstore.types import Float64, Int64, Metric
 
-_ROUNDS = 10  # Leiden passes; it stops by itself where nothing moves any more
+_ROUNDS = 3  # Leiden passes; more move a row in a hundred
+_LEAST_WEIGHT = 1e-3  # of an edge between rows that are not alike at all: they are neighbours still
+_NARROWEST, _WIDEST = 2.0**-10, 2.0**14  # resolutions between which a number of communities is sought
+_HALVINGS = 24
 
 
 def edges(graph: Graph) -> tuple[Int64, Float64]:
@@ -25,43 +28,76 @@ def edges(graph: Graph) -> tuple[Int64, Float64]:
     source = np.repeat(np.arange(len(graph), dtype=np.int64), graph.k)
     target = graph.neighbors.astype(np.int64).ravel()
     there = target >= 0
-    pairs = np.sort(np.column_stack((source[there], target[there])), axis=1)
+    low, high = np.minimum(source, target)[there], np.maximum(source, target)[there]
     alike = _alike(graph.distances.ravel()[there].astype(np.float64), graph)
-    pairs, first = np.unique(pairs, axis=0, return_index=True)
-    return pairs, alike[first]
+    key, first = np.unique(low * max(1, len(graph)) + high, return_index=True)
+    return np.column_stack((key // max(1, len(graph)), key % max(1, len(graph)))), alike[first]
 
 
 def _alike(distances: Float64, graph: Graph) -> Float64:
     if graph.metric is Metric.COSINE:
-        return np.asarray(np.maximum(1 - distances, 1e-3))
-    widest = graph.distances[:, -1]
-    scale = float(np.median(widest[np.isfinite(widest)])) if np.isfinite(widest).any() else 0.0
-    return np.asarray(np.maximum(np.exp(-((distances / scale) ** 2) / 2), 1e-3)) if scale else np.ones(len(distances))
+        return np.asarray(np.maximum(1 - distances, _LEAST_WEIGHT))
+    last = np.max(graph.distances, axis=1, where=np.isfinite(graph.distances), initial=0.0)
+    scale = float(np.median(last)) if len(last) else 0.0
+    if scale == 0:
+        return np.ones(len(distances))
+    return np.asarray(np.maximum(np.exp(-((distances / scale) ** 2) / 2), _LEAST_WEIGHT))
 
 
-def network(n: int, pairs: Int64, weights: Float64) -> Any:
-    """An igraph graph of n rows."""
-    return igraph.Graph(n=n, edges=pairs, edge_attrs={"weight": weights})
+def network(graph: Graph) -> Any:
+    """The igraph graph of a neighbour graph, undirected: "weight" of edges, "strength" of rows, the sum of their edges."""
+    pairs, weights = edges(graph)
+    net = igraph.Graph(n=len(graph), edges=pairs, edge_attrs={"weight": weights})
+    net.vs["strength"] = net.strength(weights="weight")
+    return net
 
 
 def communities(net: Any, resolution: float, seed: int) -> Int64:
-    """(n,) int64: the community of each row, 0..k-1, largest first. Higher resolution: more and smaller ones."""
+    """(n,) int64: the community of each row, 0..k-1, largest first. Higher resolution: more and smaller ones.
+
+    Modularity with a resolution (Reichardt & Bornholdt 2006).
+    """
+    total = sum(net.vs["strength"]) if net.vcount() else 0.0
+    if not total:
+        return np.arange(net.vcount(), dtype=np.int64)
     # igraph draws from Python's generator unless it is given another.
     igraph.set_random_number_generator(random.Random(seed))  # noqa: S311 no secret is made of it
     try:
+        # CPM over strengths is modularity; igraph's own leaves out loops, which joined clusters live by.
         found = net.community_leiden(
-            objective_function="modularity", weights="weight", resolution=resolution, n_iterations=_ROUNDS
+            objective_function="CPM",
+            weights="weight",
+            node_weights="strength",
+            resolution=resolution / total,
+            n_iterations=_ROUNDS,
         )
     finally:
         igraph.set_random_number_generator(random)
     return by_size(np.asarray(found.membership, dtype=np.int64))
 
 
+def counted(net: Any, k: int, seed: int) -> Int64:
+    """(n,) int64: communities at the resolution that gives k of them, or the fewest above k that halving finds.
+
+    n is at least k. More than k come where the graph falls into more parts than that.
+    """
+    low, high = np.log(_NARROWEST), np.log(_WIDEST)
+    best = np.arange(net.vcount(), dtype=np.int64)
+    for _ in range(_HALVINGS):
+        labels = communities(net, float(np.exp((low + high) / 2)), seed)
+        found = int(labels.max(initial=-1)) + 1
+        if k <= found <= int(best.max(initial=-1)) + 1:
+            best = labels
+        if found == k:
+            break
+        low, high = ((low + high) / 2, high) if found < k else (low, (low + high) / 2)
+    return best
+
+
 def joined(net: Any, labels: Int64, resolution: float, seed: int) -> Int64:
     """(n,) int64: groups of whole clusters of `labels`, communities of the graph that the clusters make."""
     whole = net.copy()
-    whole.contract_vertices(labels.tolist(), combine_attrs="ignore")
-    # Loops stay: what lies within a cluster counts for its degree.
+    whole.contract_vertices(labels.tolist(), combine_attrs="sum")
     whole.simplify(loops=False, combine_edges="sum")
     return by_size(communities(whole, resolution, seed)[labels])
 

@@ -1,0 +1,154 @@
+"""Levels: at which resolutions a neighbour graph is best cut, coarse, medium and fine; and the cuts, nested.
+
+The rule for medium. Every resolution of a grid is tried, on all rows and on random halves of them. One is admitted where the
+clusters come back in other rows about as well as they do anywhere, and most rows have most of their neighbours in their own
+cluster; of those admitted, the one wins whose clusters lie farthest apart. Coming back alone would favour few large groups,
+distance alone ever smaller ones. Coarse and fine: what comes back best among half as many clusters or fewer, and half as
+many again or more. Stability: Ben-Hur, Elisseeff & Guyon 2002; separation: the silhouette, Rousseeuw 1987.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import adjusted_rand_score
+
+from latentstore.analysis import leiden
+from latentstore.analysis.kmeans import smoothed
+from latentstore.analysis.neighbors import Graph
+from latentstore.analysis.progress import Progress
+from latentstore.distance import unit
+from latentstore.types import Bool, Float32, Float64, Int64, Metric
+
+LEVELS = ("coarse", "medium", "fine")
+K = 15  # neighbours of a row
+WIDE = 2 * K  # neighbours looked up, so that among half of the rows K are left
+
+RESOLUTIONS = tuple(2.0 ** (step / 2) for step in range(-4, 12))
+_HALVES = 6
+_LEEWAY = 0.06  # of stability: what lies so close to the best came back as well, but for the draw
+_AT_HOME = 0.75  # share of the rows that have most of their neighbours in their own cluster
+_SOMEWHAT = 0.5  # the same, for the fine level
+_JUDGED = 2000  # rows whose silhouette is taken
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What each resolution gave: arrays (r,). counts: clusters. stability: mean adjusted Rand index between the clusterings
+    of all rows and of halves. at_home: share of the rows with most of their neighbours in their own cluster.
+    separation: mean silhouette of vectors averaged over their neighbours, -1..1. All but counts: higher is better.
+    """
+
+    resolutions: Float64
+    counts: Int64
+    stability: Float64
+    at_home: Float64
+    separation: Float64
+
+    def admitted(self) -> Bool:
+        """(r,) bool: steady and at home. The coarsest is admitted where none is both."""
+        home = self.at_home >= _AT_HOME
+        if not home.any():
+            return np.asarray(np.arange(len(home)) == 0)
+        return np.asarray(home & (self.stability >= self.stability[home].max() - _LEEWAY))
+
+    def chosen(self) -> int:
+        return int(np.argmax(np.where(self.admitted(), self.separation, -np.inf)))
+
+    def resolution(self, level: str, k: int) -> float | None:
+        """For the level next to one of k clusters; None where nothing in the sweep is that coarse or that fine."""
+        coarser, finer = 2 * self.counts <= k, (2 * self.counts >= 3 * k) & (self.at_home >= _SOMEWHAT)
+        there = coarser if level == "coarse" else finer
+        if not there.any():
+            return None
+        return float(self.resolutions[np.argmax(np.where(there, self.stability, -np.inf))])
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "resolutions": self.resolutions.tolist(),
+            "counts": self.counts.tolist(),
+            **{name: np.round(getattr(self, name), 4).tolist() for name in ("stability", "at_home", "separation")},
+            "admitted": self.admitted().tolist(),
+        }
+
+
+def sweep(vectors: Float32, graph: Graph, seed: int, progress: Progress) -> Sweep:
+    """Try every resolution on (n, dim) vectors. graph: WIDE neighbours a row, or all where there are fewer."""
+    n, rng = len(vectors), np.random.default_rng(seed)
+    near = graph.head(wanted(n))
+    net = leiden.network(near)
+    parts = [np.sort(rng.permutation(n)[: n // 2]) for _ in range(_HALVES)]
+    nets = [leiden.network(within(graph, rows, near.k)) for rows in parts]
+    judged = rng.permutation(n)[:_JUDGED]
+    apart = _distances(smoothed(vectors, near)[judged], graph.metric)
+    found: list[tuple[float, ...]] = []
+    for at, resolution in enumerate(RESOLUTIONS):
+        labels = leiden.communities(net, resolution, seed)
+        halves = [leiden.communities(one, resolution, seed + 1 + at) for at, one in enumerate(nets)]
+        steady = _agreement(n, [(np.arange(n), labels), *zip(parts, halves, strict=True)])
+        home = float(np.mean(2 * np.sum(labels[near.neighbors] == labels[:, None], axis=1) > near.k))
+        found.append((labels.max() + 1, steady, home, _silhouette(apart, labels[judged])))
+        progress("clusters", (at + 1) / len(RESOLUTIONS))
+    counts, stability, at_home, separation = np.asarray(found, dtype=np.float64).T
+    return Sweep(np.asarray(RESOLUTIONS), counts.astype(np.int64), stability, at_home, separation)
+
+
+def wanted(n: int) -> int:
+    """Neighbours a row of n: K, fewer where there are so few rows that K would reach everywhere."""
+    return int(min(K, max(2, round(np.sqrt(n))), max(1, n - 1)))
+
+
+def within(graph: Graph, rows: Int64, k: int) -> Graph:
+    """The first k neighbours that are among `rows`, by their positions there."""
+    place = np.full(len(graph) + 1, -1, dtype=np.int32)
+    place[rows] = np.arange(len(rows), dtype=np.int32)
+    neighbors = place[graph.neighbors[rows]]
+    first = np.argsort(neighbors < 0, axis=1, kind="stable")[:, :k]
+    neighbors = np.take_along_axis(neighbors, first, axis=1)
+    distances = np.take_along_axis(graph.distances[rows], first, axis=1)
+    return Graph(neighbors, np.where(neighbors < 0, np.float32(np.inf), distances), graph.metric, graph.recall)
+
+
+def nested(net: Any, medium: Int64, coarse: float | None, fine: float | None, seed: int) -> dict[str, Int64]:
+    """Labels of all levels around those of medium. A resolution None: that level is medium over again."""
+    return {
+        "coarse": medium if coarse is None else leiden.joined(net, medium, coarse, seed),
+        "medium": medium,
+        "fine": medium if fine is None else leiden.split(net, medium, fine, seed),
+    }
+
+
+def _agreement(n: int, runs: list[tuple[Int64, Int64]]) -> float:
+    """Mean adjusted Rand index of each two runs, over the rows that both had."""
+    table = np.full((len(runs), n), -1, dtype=np.int64)
+    for at, (rows, labels) in enumerate(runs):
+        table[at, rows] = labels
+    pairs = [(a, b, (a >= 0) & (b >= 0)) for a, b in combinations(table, 2)]
+    return float(np.mean([adjusted_rand_score(a[both], b[both]) for a, b, both in pairs]))
+
+
+def _distances(vectors: Float32, metric: Metric) -> Float32:
+    if metric is Metric.COSINE:
+        vectors = unit(vectors)
+        return np.asarray(1 - vectors @ vectors.T)
+    squares = np.vecdot(vectors, vectors)
+    return np.asarray(np.sqrt(np.maximum(squares[:, None] + squares - 2 * vectors @ vectors.T, 0)))
+
+
+def _silhouette(distances: Float32, labels: Int64) -> float:
+    """Mean silhouette (Rousseeuw 1987) from (m, m) distances; a row alone in its cluster counts 0, one cluster -1."""
+    names, own = np.unique(labels, return_inverse=True)
+    if len(names) < 2:
+        return -1.0
+    sizes = np.bincount(own)
+    sums = distances @ np.eye(len(names), dtype=np.float32)[own]
+    at = np.arange(len(own))
+    inner = sums[at, own] / np.maximum(sizes[own] - 1, 1)
+    means = sums / sizes
+    means[at, own] = np.inf
+    outer = means.min(axis=1)
+    score = (outer - inner) / np.maximum(np.maximum(outer, inner), np.finfo(np.float32).tiny)
+    return float(np.mean(np.where(sizes[own] > 1, score, 0.0)))

@@ -37,6 +37,7 @@ from latentstore.errors import (
     StoreNotFound,
 )
 from latentstore.findings.clusters import Assigned, Cluster, ClusterChange, Clustering
+from latentstore.findings.duplicates import CurvePoint, DuplicateGroup, Duplicates, Leak
 from latentstore.space import Space
 from latentstore.store import Store, open
 from latentstore.types import (
@@ -66,8 +67,11 @@ __all__ = [
     "CollectionNotFound",
     "ColumnTypeClash",
     "Corrupted",
+    "CurvePoint",
     "DimensionMismatch",
+    "DuplicateGroup",
     "DuplicateId",
+    "Duplicates",
     "EncoderFailed",
     "EncoderMismatch",
     "EncoderMissing",
@@ -79,6 +83,7 @@ __all__ = [
     "Item",
     "ItemNotFound",
     "LatentstoreError",
+    "Leak",
     "Metric",
     "Modality",
     "NotAStore",

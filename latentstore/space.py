@@ -10,7 +10,9 @@ from latentstore.encoders.base import Encoder, Role
 from latentstore.engine import check, describe, read
 from latentstore.engine.core import Engine
 from latentstore.engine.encoding import Encoders
+from latentstore.findings.change import Change
 from latentstore.findings.clusters import Assigned, Clustering
+from latentstore.findings.duplicates import Duplicates
 from latentstore.types import Float32, Metric
 
 
@@ -85,6 +87,55 @@ class Space:
         from latentstore.engine.studies import assigning
 
         return assigning.assign(self._engine, self.name, self.encode(items), level)
+
+    def duplicates(
+        self,
+        threshold: float | None = None,
+        *,
+        split: str | None = None,
+        where: str | None = None,
+        keep: bool = True,
+        progress: Progress | None = None,
+    ) -> Duplicates:
+        """Items that are there twice: of the same content, or closer than a threshold that is found from the data.
+
+        Each group is kept by the item added first; every other has its content or lies within the threshold of it. threshold:
+        distance. split: a metadata column; the result's `leaks` says which items of one value have a duplicate in another.
+        keep: as a study and as the metadata `duplicate_of`, unless the store is read-only. Raises InvalidInput for a space
+        without vectors and for a column that is not there.
+        """
+        from latentstore.engine.studies import duplicates
+
+        asked = duplicates.Asked(threshold, split)
+        within = None if where is None else check.where(where)
+        return duplicates.run(self._engine, self.name, asked, within, keeping=keep, progress=progress or silent)
+
+    def compare(
+        self,
+        a: str | None = None,
+        b: str | None = None,
+        *,
+        other: Space | None = None,
+        level: str = "medium",
+        seed: int = 0,
+        keep: bool = True,
+        progress: Progress | None = None,
+    ) -> Change:
+        """Whether two sets of items differ beyond chance, and which clusters grew, shrank, appeared or went from a to b.
+
+        a, b: filters that share no item; b: the rest when None. other: a space of another collection with the same encoder, which
+        b is taken from; a filter that is None then means all. Clusters are those last kept where they cover both sides, else made
+        for it. keep: as a study of this space, unless its store is read-only. Raises InvalidInput for an empty side and
+        for sides that share items, EncoderMismatch for spaces of different encoders.
+        """
+        from latentstore.engine.studies import compare
+
+        first, second = (None if one is None else check.where(one) for one in (a, b))
+        asked = compare.Asked(first, second, level, seed)
+        theirs = None if other is None else compare.Other(other._engine, other.name, repr(other))
+        return compare.run(
+            self._engine, self._encoders, self.name, asked, theirs, keeping=keep, progress=progress or silent
+        )
 
     def info(self) -> dict[str, Any]:
         """Counts, encoder, index and measured recall."""

@@ -45,7 +45,7 @@ class Scale:
 
 
 def scale(near: Float64) -> Scale:
-    """near: (m, k), k >= 1, squared distances of each item to its neighbours of other content, closest first, +inf where there are fewer."""
+    """near: (m, k), k >= 1, squared distances of each item to neighbours of other content, ascending, +inf where there are fewer."""
     near = near[np.isfinite(near[:, 0])]
     local = np.max(near, axis=1, where=np.isfinite(near), initial=0.0)
     floor = _FLOOR * float(np.median(local)) if len(near) else 0.0

@@ -25,6 +25,7 @@ BUILT_IN = {
     "search": "latentstore.cli.find:search",
     "similar": "latentstore.cli.find:similar",
     "cluster": "latentstore.cli.cluster:cluster",
+    "duplicates": "latentstore.cli.duplicates:duplicates",
     "info": "latentstore.cli.look:info",
     "sql": "latentstore.cli.look:sql",
     "verify": "latentstore.cli.care:verify",

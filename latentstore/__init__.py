@@ -36,6 +36,7 @@ from latentstore.errors import (
     StoreLocked,
     StoreNotFound,
 )
+from latentstore.findings.change import Change, Shift, Side
 from latentstore.findings.clusters import Assigned, Cluster, ClusterChange, Clustering
 from latentstore.findings.duplicates import CurvePoint, DuplicateGroup, Duplicates, Leak
 from latentstore.space import Space
@@ -60,6 +61,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AlreadyExists",
     "Assigned",
+    "Change",
     "Cluster",
     "ClusterChange",
     "Clustering",
@@ -96,6 +98,8 @@ __all__ = [
     "Report",
     "ReservedName",
     "Rows",
+    "Shift",
+    "Side",
     "Source",
     "Space",
     "SpaceNotFound",

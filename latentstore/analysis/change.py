@@ -30,7 +30,8 @@ class TwoSample:
     """statistic: by how many standard deviations of shuffled sides the sides lie apart, higher is further; 0 is what chance gives.
 
     p_value: in 1/1000..1, how often shuffled sides lie as far apart. separation: 0..1, the share of the distance between the
-    sides that is more than distance within them (energy coefficient, less what chance gives). parts: the statistic of each view. compared: vectors a side.
+    sides that is more than distance within them (energy coefficient, less what chance gives). parts: the statistic of each
+    view. compared: vectors of each side.
     """
 
     statistic: float

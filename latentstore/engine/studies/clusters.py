@@ -189,14 +189,13 @@ def _matched(sample: Sample, labels: Int64, k: int, level: str, earlier: Kept | 
 def _names(
     engine: Engine, encoders: Encoders, sample: Sample, seen: Mapping[str, Seen], earlier: Kept | None
 ) -> dict[str, list[naming.Name]]:
-    found = {column for study in history(engine) for column in study.columns.values()}
-    known = [column for column in sample.columns if column not in found | _PLACES]
+    known = known_columns(engine, sample)
     kept = {name: _lasting(one.matched, name, earlier) for name, one in seen.items()}
     return naming.levels(
         sample.texts,
         {name: one.labels for name, one in seen.items()},
         metadata={**{column: sample.column(column) for column in known}, "uri": sample.uris},
-        encode=_encode(encoders, sample.space),
+        encode=text_encoder(encoders, sample.space),
         centers={name: one.description.centers for name, one in seen.items()},
         kept=kept,
     )
@@ -213,7 +212,13 @@ def _told(earlier: Kept, level: str) -> dict[int, dict[str, Any]]:
     return {one["number"]: one for one in earlier.study.summary["levels"][level]["clusters"]}
 
 
-def _encode(encoders: Encoders, space: str) -> naming.Encode | None:
+def known_columns(engine: Engine, sample: Sample) -> list[str]:
+    """The metadata columns that may name a cluster: not those of studies, nor those that say where an item stands."""
+    found = {column for study in history(engine) for column in study.columns.values()}
+    return [column for column in sample.columns if column not in found | _PLACES]
+
+
+def text_encoder(encoders: Encoders, space: str) -> naming.Encode | None:
     """The space's encoder, if it takes texts and is here."""
     try:
         encoder = encoders.of(space)

@@ -125,27 +125,22 @@ class Atlas {
   // Drawing.
   redraw() {
     if (this.asked) return;
+    this.due = performance.now();
     this.asked = requestAnimationFrame(() => this.draw());
   }
   size() {
     const base = Math.min(Math.max(12 - 1.9 * Math.log10(Math.max(this.data.n, 1)), 2.2), 8);
     return Math.min(base * Math.max(this.camera.depth(), 0.5) ** 0.4, 16);
   }
-  // While the map moves and a frame takes long, fewer points are drawn; all of them when it rests.
+  // Where frames come late, fewer points are drawn; all of them once the map rests.
   pace() {
-    const now = performance.now();
-    const took = now - (this.last || 0);
-    this.last = now;
+    const late = this.due ? performance.now() - this.due : 0;
+    this.due = 0;
     clearTimeout(this.resting);
-    if (took > 250) this.share = 1;
-    else if (took > 45) this.share = Math.max(this.share * 0.6, 0.1);
-    else if (took < 25) this.share = Math.min(this.share * 1.2, 1);
-    if (this.share < 1) {
-      this.resting = setTimeout(() => {
-        this.last = 0;
-        this.draw();
-      }, 180);
-    }
+    if (!late || this.data.n < 20000) this.share = 1;
+    else if (late > 45) this.share = Math.max(this.share * 0.6, 0.1);
+    else if (late < 25) this.share = Math.min(this.share * 1.2, 1);
+    if (this.share < 1) this.resting = setTimeout(() => this.draw(), 180);
     return this.share;
   }
   draw() {
@@ -166,7 +161,7 @@ class Atlas {
   // A copy of what is seen, for paper.
   print() {
     this.recolour();
-    this.last = 0;
+    this.due = 0;
     this.draw();
     const copy = this.panel.copy;
     Object.assign(copy, { width: this.panel.canvas.width, height: this.panel.canvas.height });

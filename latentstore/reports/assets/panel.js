@@ -230,7 +230,7 @@ class Panel {
     const second = data.second && data.second[i] >= 0 ? data.levels[data.level].clusters[data.second[i]][0] : null;
     const sure = data.confidence ? ` (${share(data.confidence[i] / 255)} sure)` : "";
     const rows = [["Group", this.group(i) && this.group(i) + sure], ["Or", second]];
-    const scores = ways.find((way) => way.values === data.scores);
+    const scores = data.scores && ways.find((way) => way.values === data.scores);
     if (scores) rows.push(["Outlier", `${data.flags[i] ? "stands out; " : ""}stranger than ${share(rank(scores.known, data.scores[i]))} of the items`]);
     data.columns.forEach((column, at) => rows.push([column.name, this.value(column, data[`column${at}`][i])]));
     rows.push(["Id", data.ids[i]], ["From", data.uris[i]]);

@@ -34,10 +34,10 @@ def summarise(items: int, sections: Sequence[Section]) -> list[Statement]:
 def _contents(items: int, sections: Sequence[Section]) -> str:
     kinds = [f"{plural(section.items, _KINDS.get(section.modality, 'vector'))}" for section in sections]
     if len(kinds) == 1 and sections[0].items == items:
-        return f"There are {kinds[0]} here."
+        return f"There {'is' if items == 1 else 'are'} {kinds[0]} here."
     if not kinds:
         return f"There {'is' if items == 1 else 'are'} {plural(items, 'item')} here, and none has a vector to study."
-    return f"There are {plural(items, 'item')} here: {joined(kinds)}."
+    return f"There {'is' if items == 1 else 'are'} {plural(items, 'item')} here: {joined(kinds)}."
 
 
 def _told(section: Section, several: bool) -> Iterator[tuple[int, Statement]]:

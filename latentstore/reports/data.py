@@ -1,0 +1,163 @@
+"""Findings as files: Parquet tables that join by (space, id) and by cluster number, and the page's own values as JSON.
+
+items.parquet: a row an item and space, with everything that was found of it and its metadata. clusters.parquet, outliers.parquet,
+duplicates.parquet, labels.parquet: what their names say. report.json: the page, without pictures and sounds. atlas.parquet: what the
+embedding-atlas tool opens; where there are several spaces one each, atlas-<space>.parquet. A table without rows has its columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from latentstore.engine.studies import keep
+from latentstore.fileio import replacing, storage_errors
+from latentstore.reports import atlas, write
+from latentstore.reports.model import Page, jsonable
+from latentstore.reports.studied import Studied
+from latentstore.storage.columns import Column, fold, to_arrow
+from latentstore.types import Int64
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMAT = 1
+Row = dict[str, Any]
+
+
+def _columns(told: str) -> dict[str, str]:
+    """'space:text size:int' → name → type."""
+    return dict(pair.split(":") for pair in told.split())
+
+
+_ITEM = _columns(
+    "space:text id:text text:text uri:text coarse:int coarse_name:text medium:int medium_name:text fine:int fine_name:text "
+    "confidence:float second:int outlier:bool outlier_score:float outlier_p:float duplicate_of:text x:float y:float"
+)
+_CLUSTER = _columns(
+    "space:text level:text number:int name:text words:[text] size:int share:float stability:float tightness:float "
+    "flags:[text] parent:int neighbours:[int] exemplars:[text] border:[text]"
+)
+_COPY = _columns("space:text group:int kind:text id:text kept:bool kept_id:text widest:float")
+
+
+def write_all(folder: Path, page: Page, studied: Sequence[Studied]) -> list[Path]:
+    """Write every table, and the JSON last: a folder that has it is whole. Returns the files. Raises StorageFailure."""
+    import pyarrow as pa
+
+    with storage_errors(folder):
+        folder.mkdir(exist_ok=True)
+    items = [_items(one) for one in studied]
+    tables = {"items": pa.concat_tables([_none(_ITEM), *items], promote_options="default")}
+    for name, (types, rows) in _LISTS.items():
+        tables[name] = _listed(types, [row for one in studied for row in rows(one)])
+    for one, table in zip(studied, items, strict=True):
+        tables["atlas" if len(studied) == 1 else f"atlas-{one.sample.space}"] = atlas.table(one, table)
+    files = [_parquet(folder / f"{name}.parquet", table) for name, table in tables.items()]
+    sheet = {"latentstore": "report", "format": FORMAT, **jsonable(_silent(page))}
+    write.sheet(sheet, folder / write.SHEET)
+    return [*files, folder / write.SHEET]
+
+
+def _items(one: Studied) -> pa.Table:
+    """A row an item, in the sample's order."""
+    import pyarrow as pa
+
+    sample, n = one.sample, len(one.sample)
+    found: dict[str, Any] = {"space": [sample.space] * n, "id": sample.ids, "text": sample.texts, "uri": sample.uris}
+    found |= _places(one)
+    found["duplicate_of"] = one.duplicates.duplicate_of if one.duplicates else None
+    found["x"], found["y"] = one.coordinates.T
+    table = pa.table([_array(name, found.get(name), n) for name in _ITEM], names=list(_ITEM))
+    for column in _metadata(one):
+        name = column.name if fold(column.name) not in _ITEM else f"metadata_{column.name}"
+        table = table.append_column(name, to_arrow(column, sample.column(column.name)))
+    return table
+
+
+def _array(name: str, values: Any, n: int) -> pa.Array:
+    """n values of a column of items; NaN is missing."""
+    import pyarrow as pa
+
+    if values is None:
+        return pa.nulls(n, _types(_ITEM)[name])
+    return pa.array(values, _types(_ITEM)[name], from_pandas=True)
+
+
+def _places(one: Studied) -> dict[str, Any]:
+    """The group of each item at each level."""
+    if one.clusters is None:
+        return {}
+    found: dict[str, Any] = {"confidence": one.clusters.confidence, "second": _numbers(one.clusters.second)}
+    for level in one.clusters.levels.values():
+        names = {cluster.number: cluster.name for cluster in level.clusters}
+        found[level.name] = _numbers(level.labels)
+        found[f"{level.name}_name"] = [names.get(number) for number in level.labels.tolist()]
+    return found
+
+
+def _copies(one: Studied) -> Iterator[Row]:
+    """A row a member of a group, the kept one first."""
+    for at, group in enumerate(one.duplicates.groups if one.duplicates else ()):
+        shared = {"space": one.sample.space, "group": at, "kind": group.kind, "kept_id": group.kept}
+        for name in (group.kept, *group.ids):
+            yield {**shared, "id": name, "kept": name == group.kept, "widest": group.widest}
+
+
+def _numbers(labels: Int64) -> list[int | None]:
+    return [number if number >= 0 else None for number in labels.tolist()]
+
+
+def _metadata(one: Studied) -> list[Column]:
+    """The columns of metadata, those that studies wrote left out: they are here under names that do not change."""
+    written = {name for study in keep.history(one.sample.engine) for name in study.columns.values()}
+    return [column for column in one.sample.snapshot.columns if column.name not in written]
+
+
+def _clusters(one: Studied) -> Iterator[Row]:
+    for level in one.clusters.levels.values() if one.clusters else ():
+        for cluster in level.clusters:
+            yield {"space": one.sample.space, "level": level.name, **asdict(cluster)}
+
+
+def _none(types: Mapping[str, str]) -> pa.Table:
+    return _listed(types, [])
+
+
+def _listed(types: Mapping[str, str], rows: list[Row]) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.Table.from_pylist(rows, schema=pa.schema(list(_types(types).items())))
+
+
+def _types(names: Mapping[str, str]) -> dict[str, pa.DataType]:
+    """Arrow types by name; "[...]" is a list of them."""
+    import pyarrow as pa
+
+    plain = {"text": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
+    return {
+        name: pa.list_(plain[given.strip("[]")]) if given.startswith("[") else plain[given]
+        for name, given in names.items()
+    }
+
+
+def _silent(page: Page) -> Page:
+    """The page without its pictures and sounds."""
+    sections = [replace(one, points=replace(one.points, media={})) for one in page.sections]
+    return replace(page, sections=sections)
+
+
+_LISTS: dict[str, tuple[Mapping[str, str], Callable[[Studied], Iterator[Row]]]] = {
+    "clusters": (_CLUSTER, _clusters),
+    "duplicates": (_COPY, _copies),
+}
+
+
+def _parquet(path: Path, table: pa.Table) -> Path:
+    import pyarrow.parquet as pq
+
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+    return path

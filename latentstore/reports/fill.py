@@ -1,0 +1,137 @@
+"""From findings to a section of a page: ids become points, arrays are cut to the points, and as much is listed as one reads.
+
+Counts stay those of all items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from latentstore.findings.clusters import Cluster as Found
+from latentstore.findings.clusters import Level as Grain
+from latentstore.reports import copies, media, points
+from latentstore.reports.model import Cluster, Column, Duplicates, Level, Points, Section
+from latentstore.reports.points import Shown
+from latentstore.reports.studied import Studied
+from latentstore.types import Int64
+
+_BORDER = 5
+_EXEMPLARS = 6
+
+
+def section(studied: Studied, seed: int, budget: float, most: int = points.MOST) -> Section:
+    """What a page shows of a space. budget: bytes of its pictures and sounds."""
+    filling = _Filling(studied, seed, most)
+    clusters = studied.clusters
+    return Section(
+        space=studied.sample.space,
+        modality=studied.modality,
+        metric=str(studied.sample.metric),
+        dim=int(studied.sample.vectors.shape[1]),
+        items=len(studied.sample),
+        points=filling.points(budget),
+        encoder=studied.encoder,
+        levels=filling.levels(),
+        level=clusters.level if clusters else "",
+        confidence=None if clusters is None else clusters.confidence[filling.at].astype(np.float32),
+        second=None if clusters is None else clusters.second[filling.at],
+        duplicates=filling.duplicates(),
+        columns=[Column(one.name, one.kind, filling.shown.of(one.values)) for one in studied.columns],
+        changes=studied.changes,
+        methods=studied.methods,
+        notes=[*studied.notes, *filling.notes],
+    )
+
+
+@dataclass
+class _Filling:
+    studied: Studied
+    seed: int
+    most: int
+
+    def __post_init__(self) -> None:
+        self.notes: list[str] = []
+
+    @cached_property
+    def shown(self) -> Shown:
+        shown = points.choose(len(self.studied.sample), self._named, self.seed, self.most)
+        if not shown.whole:
+            self.notes.append(
+                f"the map shows {len(shown):,} of {shown.items:,} items: a random sample, and all that is named"
+            )
+        return shown
+
+    @property
+    def at(self) -> Int64:
+        """(m,) positions of the points in the sample."""
+        return self.shown.positions
+
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        return {name: at for at, name in enumerate(self.studied.sample.ids)}
+
+    @cached_property
+    def _named(self) -> list[int]:
+        """Positions of all items that the page names, the most important first."""
+        return [self._place[name] for name in _named(self.studied)]
+
+    def point(self, name: str) -> int:
+        return self.shown.point(self._place[name])
+
+    def all(self, names: Iterable[str]) -> list[int]:
+        return [self.point(name) for name in names]
+
+    def points(self, budget: float) -> Points:
+        sample, shown = self.studied.sample, self.shown
+        named = [shown.point(at) for at in self._named]
+        gathered = media.gather(sample, self.studied.modality, self.at.tolist(), named, budget)
+        if gathered.note:
+            self.notes.append(gathered.note)
+        return Points(
+            shown.of(sample.ids),
+            self.studied.coordinates[self.at].astype(np.float32),
+            [points.shortened(text) for text in shown.of(sample.texts)],
+            [uri or "" for uri in shown.of(sample.uris)],
+            gathered.media,
+        )
+
+    def duplicates(self) -> Duplicates | None:
+        found, sample = self.studied.duplicates, self.studied.sample
+        if found is None:
+            return None
+        return copies.shown(found, self.point, sample.column(found.split) if found.split else ())
+
+    def levels(self) -> list[Level]:
+        found = self.studied.clusters
+        return [] if found is None else [self._level(one) for one in found.levels.values()]
+
+    def _level(self, grain: Grain) -> Level:
+        return Level(grain.name, grain.labels[self.at], [self._cluster(one) for one in grain.clusters])
+
+    def _cluster(self, one: Found) -> Cluster:
+        return Cluster(
+            *(one.number, one.name, one.size, one.words, one.stability, one.tightness, one.flags, one.parent),
+            *(self.all(one.exemplars[:_EXEMPLARS]), self.all(one.border[:_BORDER]), one.neighbours),
+        )
+
+
+def _named(studied: Studied) -> Iterator[str]:
+    """Ids that a page names. Typical items of the level that is shown come first: a page without their pictures says least."""
+    clusters = studied.clusters
+    if clusters is not None:
+        yield from _typical(clusters.levels[clusters.level].clusters)
+    if studied.duplicates is not None:
+        yield from copies.named(studied.duplicates)
+    for grain in clusters.levels.values() if clusters is not None else ():
+        yield from _typical(grain.clusters)
+        for one in grain.clusters:
+            yield from one.border[:_BORDER]
+
+
+def _typical(clusters: Sequence[Found]) -> Iterator[str]:
+    for one in clusters:
+        yield from one.exemplars[:_EXEMPLARS]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from latentstore.reports.html import Html, cut, el, join
+from latentstore.reports.html import Html, breakable, cut, el, join
 from latentstore.reports.model import SOUNDS, Points
 
 
@@ -56,7 +56,7 @@ def _text(points: Points, point: int, limit: int) -> Html | None:
     text = points.texts[point] if points.texts else ""
     if text and text.strip():
         return el("blockquote", cut(text, limit), dir="auto")
-    return el("figcaption", _name(points, point), class_="name")
+    return el("figcaption", breakable(_name(points, point)), class_="name")
 
 
 def _media(points: Points, point: int) -> Html | None:

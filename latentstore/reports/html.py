@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import zlib
 from base64 import b64encode
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-VOID = frozenset({"br", "hr", "img", "input", "link", "meta"})
+VOID = frozenset({"br", "hr", "img", "input", "link", "meta", "wbr"})
 # Tab, newline and return stay: they are white space to HTML.
 _PICTURES = {code: 0x2400 + code for code in range(32) if code not in (9, 10, 13)} | {0x7F: 0x2421}
 _IN_SCRIPT = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
@@ -86,6 +87,11 @@ def cut(text: str, limit: int) -> str:
         return line
     head, _, _ = line[: limit + 1].rpartition(" ")
     return (head if len(head) > limit * 0.7 else line[:limit]) + "…"
+
+
+def breakable(name: str) -> Html:
+    """A file's name or an address, that may be broken after the signs that part its words."""
+    return join([join(part, el("wbr")) for part in re.split(r"(?<=[_\-./ ])", name)])
 
 
 def percent(share: float) -> str:

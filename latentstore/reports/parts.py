@@ -57,7 +57,9 @@ def _outlier(section: Section, one: Outlier, index: int, names: dict[int, str], 
     flagged = section.outliers is not None and bool(section.outliers.flags[one.point])
     grade = [el("span", "stands out" if flagged else "not beyond doubt", class_="flag"), f" score {number(one.score)}"]
     grade.append(f", p = {number(one.p_value)}" if one.p_value is not None else "")
-    nearest = el("div", el("h5", "Nearest normal items"), cards(section.points, one.nearest[:3], index, limit=140))
+    nearest = el(
+        "div", el("p", "Nearest normal items", class_="label"), cards(section.points, one.nearest[:3], index, limit=140)
+    )
     return el(
         "article",
         el("div", card(section.points, one.point, index), el("p", *grade, class_="grade")),
@@ -79,7 +81,7 @@ def duplicates(section: Section, found: Duplicates, index: int) -> Html:
             "article",
             el(
                 "div",
-                el("h5", f"{plural(one.copies, 'copy', 'copies')}, {one.kind}"),
+                el("p", f"{plural(one.copies, 'copy', 'copies')}, {one.kind}", class_="label"),
                 _apart(one.distance),
                 class_="side",
             ),
@@ -113,8 +115,9 @@ def curve(points: Any, threshold: float | None) -> Html | None:
     if threshold is not None and low <= threshold <= high:
         at = f"{600 * (threshold - low) / max(high - low, 1e-12):.1f}"
         parts.append(el("line", x1=at, x2=at, y1=0, y2=150, class_="chosen"))
-    says = f"Pairs of items by how far apart they may be, from {number(low)} to {number(high)}, logarithmic."
-    says += f" Chosen: {number(threshold)}." if threshold is not None else ""
+    says = f"Pairs of items within a distance: {curve[0].pairs:,} within {number(low)}, {curve[-1].pairs:,} within {number(high)}."
+    says += " The height is logarithmic."
+    says += f" Taken as duplicates: within {number(threshold)}, the dashed line." if threshold is not None else ""
     head = el("tr", [el("th", name, scope="col") for name in ("within", "pairs", "groups")])
     rows = [
         el("tr", el("td", number(one.threshold)), el("td", f"{one.pairs:,}"), el("td", f"{one.groups:,}"))

@@ -111,7 +111,7 @@ def _category(spread: _Spread, clusters: list[Cluster]) -> tuple[Html | None, li
         counts = Counter(values[point] for point in spread.members[cluster.number])
         total = sum(counts.values())
         known = [(value, count) for value, count in counts.most_common() if value is not None]
-        words = ", ".join(f"{cut(value, 32)} {percent(count / total)}" for value, count in known[:3])
+        words = ", ".join(f"{cut(value, 32)}\u00a0{percent(count / total)}" for value, count in known[:3])
         parts = sorted((coloured[value], count / total) for value, count in known) if coloured else []
         drawing = _stack(parts) if coloured else bar(known[0][1] / total if known else 0.0, "size")
         rows.append(_line(spread, cluster, drawing, words or "no value"))

@@ -113,8 +113,12 @@ def _about(tree: _Tree, depth: int, cluster: Cluster) -> Html:
     rows = [_row("Words", ", ".join(cluster.words)), _row("Close to", ", ".join(_neighbours(tree, depth, cluster)))]
     if cluster.tightness is not None:
         rows.append(_row("Tightness", f"{cluster.tightness:.2f}"))
-    examples = [el("h5", "Typical"), cards(points, cluster.exemplars, index)] if cluster.exemplars else None
-    border = [el("h5", "On the border"), cards(points, cluster.border, index)] if cluster.border else None
+    examples = (
+        [el("p", "Typical", class_="label"), cards(points, cluster.exemplars, index)] if cluster.exemplars else None
+    )
+    border = (
+        [el("p", "On the border", class_="label"), cards(points, cluster.border, index)] if cluster.border else None
+    )
     facts = el("dl", *rows, class_="facts")
     return el(
         "div", facts, el("div", el("div", examples), el("div", border), class_="pair"), el("p", link), class_="about"

@@ -189,7 +189,8 @@ class Atlas {
     this.panel.detail(i);
     this.redraw();
   }
-  show(i, closer = 6) {
+  // Close enough to tell a point from its neighbours, which takes less where points are few.
+  show(i, closer = Math.min(Math.max(Math.sqrt(this.data.n) / 6, 1.5), 6)) {
     const code = this.codeOf(i);
     if (this.hiddenCodes().delete(code)) this.panel.legend();
     if (this.focus && !this.focus.has(i)) this.release();

@@ -102,21 +102,15 @@ button.addEventListener("click", () => {
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => (named(), repaint()));
 
-// On paper everything is open, and maps are drawn as they are seen, with the colours of paper.
-let opened = [];
+// On paper maps are drawn as they are seen, with the colours of paper; groups stay a line each unless they were opened.
 addEventListener("beforeprint", () => {
-  opened = [...document.querySelectorAll(".tree details:not([open]), .methods details:not([open])")];
-  for (const line of opened) line.open = true;
   const before = document.documentElement.dataset.theme;
   document.documentElement.dataset.theme = "light";
   for (const atlas of document.querySelectorAll(".atlas")) atlas.printed?.();
   if (before) document.documentElement.dataset.theme = before;
   else delete document.documentElement.dataset.theme;
 });
-addEventListener("afterprint", () => {
-  for (const line of opened) line.open = false;
-  repaint();
-});
+addEventListener("afterprint", repaint);
 
 if (document.querySelector(".panel")) {
   const asked = document.getElementById(location.hash.slice(1))?.closest(".panel");

@@ -135,13 +135,13 @@ class Panel {
   scale({ low, high, say }) {
     const strip = make("div", { className: "ramp", aria: { hidden: "true" } });
     strip.style.background = `linear-gradient(to right, ${RAMPS[theme()].join(",")})`;
-    return [make("h5", {}, "From low to high"), strip, make("p", { className: "ends" }, make("span", {}, say(low)), make("span", {}, say(high)))];
+    return [make("p", { className: "label" }, "From low to high"), strip, make("p", { className: "ends" }, make("span", {}, say(low)), make("span", {}, say(high)))];
   }
   classes({ entries }) {
     const hidden = this.atlas.hiddenCodes();
     const all = make("button", { type: "button", className: "plain", onclick: () => this.toggleAll() }, hidden.size ? "All" : "None");
     const list = make("ul", {}, ...entries.map((entry, at) => make("li", {}, this.toggle(entry, entry.none ? -1 : at))));
-    return [make("h5", {}, "Shown ", all), list];
+    return [make("p", { className: "label" }, "Shown ", all), list];
   }
   toggle(entry, code) {
     const { atlas } = this;

@@ -39,6 +39,7 @@ from latentstore.errors import (
 from latentstore.findings.change import Change, Shift, Side
 from latentstore.findings.clusters import Assigned, Cluster, ClusterChange, Clustering
 from latentstore.findings.duplicates import CurvePoint, DuplicateGroup, Duplicates, Leak
+from latentstore.findings.maps import ItemMap
 from latentstore.space import Space
 from latentstore.store import Store, open
 from latentstore.types import (
@@ -83,6 +84,7 @@ __all__ = [
     "InvalidFilter",
     "InvalidInput",
     "Item",
+    "ItemMap",
     "ItemNotFound",
     "LatentstoreError",
     "Leak",

@@ -13,6 +13,7 @@ from latentstore.engine.encoding import Encoders
 from latentstore.findings.change import Change
 from latentstore.findings.clusters import Assigned, Clustering
 from latentstore.findings.duplicates import Duplicates
+from latentstore.findings.maps import ItemMap
 from latentstore.types import Float32, Metric
 
 
@@ -109,6 +110,35 @@ class Space:
         asked = duplicates.Asked(threshold, split)
         within = None if where is None else check.where(where)
         return duplicates.run(self._engine, self.name, asked, within, keeping=keep, progress=progress or silent)
+
+    def map(
+        self,
+        method: str = "auto",
+        seed: int = 0,
+        *,
+        where: str | None = None,
+        keep: bool = True,
+        progress: Progress | None = None,
+    ) -> ItemMap:
+        """A place in the plane for every item, items that are alike near each other, and how far that can be believed.
+
+        method: "auto" and "tsne" lay out the neighbour graph, "pca" shows the two main axes. The same items and seed give the
+        same map. keep: as a study and as the metadata `map_x` and `map_y`, unless the store is read-only. Raises
+        InvalidInput for a space without vectors.
+        """
+        from latentstore.engine.studies import maps
+
+        asked = maps.Asked(method, seed)
+        within = None if where is None else check.where(where)
+        return maps.run(self._engine, self.name, asked, within, keeping=keep, progress=progress or silent)
+
+    def place(self, items: Any) -> Float32:
+        """(m, 2) float32: where new items belong on the map last kept, whose items stay; nothing is stored. items: what
+        `encode` takes. Raises InvalidInput where no map is kept.
+        """
+        from latentstore.engine.studies import maps
+
+        return maps.place(self._engine, self.name, self.encode(items))
 
     def compare(
         self,

@@ -30,7 +30,6 @@ _PHASES = (
 _MOMENTUM, _LEAST_GAIN, _LONGEST = 0.8, 0.01, 5.0  # of a step; the rates of Belkina et al. (2019)
 _START = 1e-4  # spread of the first places
 _ROWS = 8192  # rows that are in hand at a time
-_PLACING = 100  # steps of a new row
 
 
 def project(
@@ -45,11 +44,16 @@ def project(
         raise InvalidInput(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     order = canonical(vectors)
     first = axes(vectors, metric, order, seed)
-    few = len(vectors) < _FEWEST or not first.any()
-    places = first if method == "pca" or few else _tsne(first, _pulls(graph, order), progress)
+    plain = used(method, len(vectors)) == "pca" or not first.any()
+    places = first if plain else _tsne(first, _pulls(graph, order), progress)
     back = np.empty_like(places)
     back[order] = places - places.mean(axis=0) if len(places) else places
     return back.astype(np.float32)
+
+
+def used(method: str, n: int) -> str:
+    """The method that n rows are laid out by: "tsne" or "pca", which fewer than 8 rows always are."""
+    return "pca" if method == "pca" or n < _FEWEST else "tsne"
 
 
 def axes(vectors: Float32, metric: Metric, order: Int64, seed: int) -> Float64:
@@ -101,12 +105,12 @@ def _tsne(first: Float64, pulls: sparse.csr_matrix, progress: Progress) -> Float
     for count, stronger in _PHASES:
         speed, gains = np.zeros_like(places), np.ones_like(places)
         for _ in range(count):
-            slope = 4 * (stronger * _pulled(pulls, places) - _pushed(places))
+            slope: Float64 = 4 * (stronger * _pulled(pulls, places) - _pushed(places))
             _step(places, slope, speed, gains, len(places) / stronger)
             done += 1
             if done % 10 == 0:
                 progress("laying out the map", done / steps)
-    return places
+    return np.asarray(places, dtype=np.float64)
 
 
 def _pulled(pulls: sparse.csr_matrix, places: Float64) -> Float64:
@@ -142,7 +146,7 @@ def _step(places: Float64, slope: Float64, speed: Float64, gains: Float64, rate:
 def place(new: Float32, vectors: Float32, coordinates: Float32, metric: Metric) -> Float32:
     """(m, 2) float32: where (m, dim) new rows belong on the map of (n, dim) rows at (n, 2) coordinates, which stay.
 
-    Each is put amid its 15 nearest rows and then pulled by them and pushed by all, by itself: what comes with it changes
+    Each is put at the median of its 15 nearest rows, by itself: what comes with it changes
     nothing. Raises InvalidInput where the map is empty, DimensionMismatch where rows are of another length.
     """
     if not len(vectors):
@@ -150,6 +154,4 @@ def place(new: Float32, vectors: Float32, coordinates: Float32, metric: Metric) 
     if new.shape[1] != vectors.shape[1]:
         raise DimensionMismatch(f"the map is of {vectors.shape[1]} dimensions, got {new.shape[1]}; another encoder?")
     near = nearest(new, vectors, min(NEIGHBORS, len(vectors)), metric)[0]
-    around = coordinates[near].astype(np.float64)
-    places = np.median(around, axis=1)
-    return places.astype(np.float32)
+    return np.median(coordinates[near], axis=1).astype(np.float32)

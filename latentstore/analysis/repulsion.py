@@ -20,15 +20,15 @@ _NODES = np.arange(-1, 3, dtype=np.int32)  # of the stencil along an axis, from 
 
 
 class Field:
-    """What (n, 2) points exert on whatever is in their plane. Read within the rectangle that the points span."""
+    """What (n, 2) points exert on each other."""
 
     def __init__(self, points: Float64) -> None:
         self._points = len(points)
         self._low = points.min(axis=0)
         self._cells = np.floor(np.ptp(points, axis=0) / _STEP).astype(np.int64) + 2 * _EDGE + 1
         self._shape = _padded(int(self._cells[0])), _padded(int(self._cells[1]))
-        self.weights = self._stencil(points)
-        charges = self.weights.T @ np.ones(len(points), dtype=np.float32)
+        self._weights = self._stencil(points)
+        charges = self._weights.T @ np.ones(len(points), dtype=np.float32)
         grid = np.zeros(self._shape, dtype=np.float32)
         grid[: self._cells[0], : self._cells[1]] = charges.reshape(self._cells)
         self._turned = fft.rfft2(grid)
@@ -43,22 +43,10 @@ class Field:
 
     def forces(self) -> Float32:
         """(n, 2): on each of the points itself, the sum of (offset from another) / (1 + d²)²."""
-        return np.asarray(self.weights @ self._sums((1, 2)))
-
-    def tables(self) -> Float32:
-        """(cells, 3): at every node, the sum of 1 / (1 + d²) and the two parts of the force. `read` takes them to places."""
-        return self._sums((0, 1, 2))
-
-    def read(self, tables: Float32, places: Float64) -> Float32:
-        """(m, 3): the tables at (m, 2) places; those outside of the rectangle are taken at its edge."""
-        high = self._low + (self._cells - 2 * _EDGE - 1) * _STEP
-        return np.asarray(self._stencil(np.clip(places, self._low, high)) @ tables)
-
-    def _sums(self, which: tuple[int, ...]) -> Float32:
         wide, high = self._cells
-        kernels = _kernels(self._shape)
-        grids = [fft.irfft2(self._turned * kernels[at], s=self._shape)[:wide, :high].ravel() for at in which]
-        return np.column_stack(grids)
+        kernels = _kernels(self._shape)[1:]
+        grids = [fft.irfft2(self._turned * kernel, s=self._shape)[:wide, :high].ravel() for kernel in kernels]
+        return np.asarray(self._weights @ np.column_stack(grids))
 
     def _stencil(self, places: Float64) -> sparse.csr_matrix:
         """(m, cells): the sixteen nodes around each place and their weights."""

@@ -26,6 +26,7 @@ BUILT_IN = {
     "similar": "latentstore.cli.find:similar",
     "cluster": "latentstore.cli.cluster:cluster",
     "duplicates": "latentstore.cli.duplicates:duplicates",
+    "map": "latentstore.cli.map:map_",
     "compare": "latentstore.cli.compare:compare",
     "info": "latentstore.cli.look:info",
     "sql": "latentstore.cli.look:sql",

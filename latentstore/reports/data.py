@@ -40,6 +40,9 @@ _CLUSTER = _columns(
     "space:text level:text number:int name:text words:[text] size:int share:float stability:float tightness:float "
     "flags:[text] parent:int neighbours:[int] exemplars:[text] border:[text]"
 )
+_STRANGER = _columns(
+    "space:text id:text score:float p_value:float flagged:bool nearest:[text] times:float cluster:text words:[text]"
+)
 _COPY = _columns("space:text group:int kind:text id:text kept:bool kept_id:text widest:float")
 
 
@@ -67,7 +70,7 @@ def _items(one: Studied) -> pa.Table:
 
     sample, n = one.sample, len(one.sample)
     found: dict[str, Any] = {"space": [sample.space] * n, "id": sample.ids, "text": sample.texts, "uri": sample.uris}
-    found |= _places(one)
+    found |= _places(one) | _strangeness(one)
     found["duplicate_of"] = one.duplicates.duplicate_of if one.duplicates else None
     found["x"], found["y"] = one.coordinates.T
     table = pa.table([_array(name, found.get(name), n) for name in _ITEM], names=list(_ITEM))
@@ -96,6 +99,19 @@ def _places(one: Studied) -> dict[str, Any]:
         found[level.name] = _numbers(level.labels)
         found[f"{level.name}_name"] = [names.get(number) for number in level.labels.tolist()]
     return found
+
+
+def _strangeness(one: Studied) -> dict[str, Any]:
+    found = one.outliers
+    if found is None:
+        return {}
+    return {"outlier": found.flags, "outlier_score": found.scores, "outlier_p": found.p_values}
+
+
+def _strangers(one: Studied) -> Iterator[Row]:
+    """The strangest items with what can be said of them, the strangest first."""
+    for stranger in one.outliers.strangest if one.outliers else ():
+        yield {"space": one.sample.space, **asdict(stranger)}
 
 
 def _copies(one: Studied) -> Iterator[Row]:
@@ -151,6 +167,7 @@ def _silent(page: Page) -> Page:
 
 _LISTS: dict[str, tuple[Mapping[str, str], Callable[[Studied], Iterator[Row]]]] = {
     "clusters": (_CLUSTER, _clusters),
+    "outliers": (_STRANGER, _strangers),
     "duplicates": (_COPY, _copies),
 }
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from latentstore.findings.clusters import Cluster as Found
 from latentstore.findings.clusters import Level as Grain
-from latentstore.reports import copies, media, points
-from latentstore.reports.model import Cluster, Column, Duplicates, Level, Points, Section
+from latentstore.reports import copies, media, points, strangers
+from latentstore.reports.model import Cluster, Column, Duplicates, Level, MapQuality, Outliers, Points, Section
 from latentstore.reports.points import Shown
 from latentstore.reports.studied import Studied
 from latentstore.types import Int64
@@ -39,6 +39,8 @@ def section(studied: Studied, seed: int, budget: float, most: int = points.MOST)
         level=clusters.level if clusters else "",
         confidence=None if clusters is None else clusters.confidence[filling.at].astype(np.float32),
         second=None if clusters is None else clusters.second[filling.at],
+        map=filling.quality(),
+        outliers=filling.outliers(),
         duplicates=filling.duplicates(),
         columns=[Column(one.name, one.kind, filling.shown.of(one.values)) for one in studied.columns],
         changes=studied.changes,
@@ -99,6 +101,19 @@ class _Filling:
             gathered.media,
         )
 
+    def quality(self) -> MapQuality | None:
+        found = self.studied.map
+        if found is None:
+            return None
+        known = [None if np.isnan(value) else float(value) for value in (found.trustworthiness, found.continuity)]
+        return MapQuality(found.method, known[0], known[1], found.neighbors, found.asked)
+
+    def outliers(self) -> Outliers | None:
+        found, clusters = self.studied.outliers, self.studied.clusters
+        if found is None:
+            return None
+        return strangers.shown(found, self.at, self.point, None if clusters is None else clusters.labels[self.at])
+
     def duplicates(self) -> Duplicates | None:
         found, sample = self.studied.duplicates, self.studied.sample
         if found is None:
@@ -124,6 +139,8 @@ def _named(studied: Studied) -> Iterator[str]:
     clusters = studied.clusters
     if clusters is not None:
         yield from _typical(clusters.levels[clusters.level].clusters)
+    if studied.outliers is not None:
+        yield from strangers.named(studied.outliers)
     if studied.duplicates is not None:
         yield from copies.named(studied.duplicates)
     for grain in clusters.levels.values() if clusters is not None else ():

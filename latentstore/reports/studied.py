@@ -11,6 +11,8 @@ import numpy as np
 from latentstore.engine.studies.sample import Sample
 from latentstore.findings.clusters import Clustering
 from latentstore.findings.duplicates import Duplicates
+from latentstore.findings.maps import ItemMap
+from latentstore.findings.outliers import Outliers
 from latentstore.reports import points
 from latentstore.reports.model import Changes, Column, Method
 from latentstore.types import Float64
@@ -36,9 +38,9 @@ class Studied:
     modality: str
     encoder: str | None
     clusters: Clustering | None = None
-    outliers: Any = None
+    outliers: Outliers | None = None
     duplicates: Duplicates | None = None
-    map: Any = None
+    map: ItemMap | None = None
     labels: list[Any] = field(default_factory=list)
     changes: Changes | None = None
     columns: list[Column] = field(default_factory=list)

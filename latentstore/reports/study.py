@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from latentstore.analysis import outliers
 from latentstore.analysis.progress import Progress
 from latentstore.collection import Collection
 from latentstore.engine.studies import keep
@@ -19,7 +20,7 @@ from latentstore.storage.columns import MODALITY
 from latentstore.types import Modality
 
 T = TypeVar("T")
-_GRAPH = 30  # neighbours of an item, as many as the studies ask for
+_GRAPH = outliers.K  # neighbours of an item; no study asks for more
 _SPLITS = frozenset(
     {"split", "fold", "subset", "partition"}
 )  # names of columns that part a data set for training and testing
@@ -49,7 +50,9 @@ class _Run:
         self._graph()
         self._columns()
         self._clusters()
+        self._outliers()
         self._duplicates()
+        self._map()
         self._since(began)
         return self.found
 
@@ -111,7 +114,7 @@ class _Run:
         split = self._split()
         found = self._try(
             "duplicates",
-            (0.4, 0.5),
+            (0.5, 0.6),
             lambda told: self.space.duplicates(
                 split=split, where=self.asked.where, keep=self.asked.keep, progress=told
             ),
@@ -122,6 +125,43 @@ class _Run:
         how = f"equal content, and items of other content within a distance of {found.threshold:.3g}; {_BASES[found.basis]}"
         parameters = {"threshold": found.threshold, **({"split": split} if split else {})}
         self._method("Duplicates", how, parameters, began, {"recall": round(found.recall, 4)})
+
+    def _outliers(self) -> None:
+        began = time.perf_counter()
+        found = self._try(
+            "outliers",
+            (0.4, 0.5),
+            lambda told: self.space.outliers(
+                seed=self.asked.seed, where=self.asked.where, keep=self.asked.keep, progress=told
+            ),
+        )
+        if found is None:
+            return
+        self.found.outliers = found
+        how = (
+            "every item is scored by how unlike its surroundings it is, the score is turned into a conformal p-value, and those are "
+            f"flagged of which at most {found.fdr:.0%} are expected to be false alarms (Benjamini & Hochberg 1995)"
+        )
+        self._method("Outliers", how, {"method": found.method, "fdr": found.fdr}, began, plain(found.facts))
+
+    def _map(self) -> None:
+        began = time.perf_counter()
+        found = self._try(
+            "a map",
+            (0.6, 0.95),
+            lambda told: self.space.map(
+                seed=self.asked.seed, where=self.asked.where, keep=self.asked.keep, progress=told
+            ),
+        )
+        if found is None:
+            return
+        self.found.map = found
+        how = (
+            "the neighbour graph laid out in the plane; trustworthiness falls where items lie together that are not alike, "
+            "continuity where items that are alike lie apart (Venna & Kaski 2001)"
+        )
+        facts = {"trustworthiness": found.trustworthiness, "continuity": found.continuity, "measured on": found.asked}
+        self._method("Map", how, {"method": found.method}, began, facts)
 
     def _split(self) -> str | None:
         """A column that parts the items for training and testing, by its name."""

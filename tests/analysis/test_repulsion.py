@@ -18,13 +18,3 @@ def test_forces_and_their_total_are_near_the_exact_ones(spread: float) -> None:
     field = Field(points)
     assert np.linalg.norm(field.forces() - forces) < 0.05 * np.linalg.norm(forces)
     assert field.total() == pytest.approx(alike.sum() - len(points), rel=0.01)
-
-
-def test_tables_tell_what_is_exerted_on_places_between_the_points() -> None:
-    rng = np.random.default_rng(0)
-    points, places = rng.normal(scale=5, size=(2000, 2)), rng.normal(scale=3, size=(50, 2))
-    alike, forces = _exact(places, points)
-    field = Field(points)
-    read = field.read(field.tables(), places)
-    np.testing.assert_allclose(read[:, 0], alike.sum(axis=1), rtol=0.02)
-    assert np.linalg.norm(read[:, 1:] - forces) < 0.05 * np.linalg.norm(forces)

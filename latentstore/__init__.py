@@ -40,6 +40,7 @@ from latentstore.findings.change import Change, Shift, Side
 from latentstore.findings.clusters import Assigned, Cluster, ClusterChange, Clustering
 from latentstore.findings.duplicates import CurvePoint, DuplicateGroup, Duplicates, Leak
 from latentstore.findings.maps import ItemMap
+from latentstore.findings.outliers import Outlier, Outliers, Scores
 from latentstore.space import Space
 from latentstore.store import Store, open
 from latentstore.types import (
@@ -95,11 +96,14 @@ __all__ = [
     "NotFound",
     "OnConflict",
     "Origin",
+    "Outlier",
+    "Outliers",
     "PlanStep",
     "ReadOnlyStore",
     "Report",
     "ReservedName",
     "Rows",
+    "Scores",
     "Shift",
     "Side",
     "Source",

@@ -14,6 +14,7 @@ from latentstore.findings.change import Change
 from latentstore.findings.clusters import Assigned, Clustering
 from latentstore.findings.duplicates import Duplicates
 from latentstore.findings.maps import ItemMap
+from latentstore.findings.outliers import Outliers, Scores
 from latentstore.types import Float32, Metric
 
 
@@ -166,6 +167,39 @@ class Space:
         return compare.run(
             self._engine, self._encoders, self.name, asked, theirs, keeping=keep, progress=progress or silent
         )
+
+    def outliers(
+        self,
+        method: str = "auto",
+        fdr: float = 0.05,
+        seed: int = 0,
+        *,
+        where: str | None = None,
+        keep: bool = True,
+        progress: Progress | None = None,
+    ) -> Outliers:
+        """How strange each item is, which are outliers, and why; nothing needs to be set.
+
+        method: "auto", "knn", "lof", "mahalanobis", "iforest" or "reconstruction". fdr: of the items that are flagged, the share
+        that may be flagged wrongly. The same items and seed give the same scores in any order. keep: as a study, from which
+        `score` judges new items, and as the metadata `outlier`, `outlier_score` and `outlier_p`, unless the store is
+        read-only. Raises InvalidInput for a space without vectors.
+        """
+        from latentstore.engine.studies import outliers
+
+        asked = outliers.Asked(method, fdr, seed)
+        within = None if where is None else check.where(where)
+        return outliers.run(self._engine, self.name, asked, within, keeping=keep, progress=progress or silent)
+
+    def score(self, items: Any, *, fdr: float | None = None) -> Scores:
+        """How strange new items are, by the outliers last kept; nothing is stored. items: what `encode` takes.
+
+        Scores and p-values compare with those of the items in the store. fdr: of the flags among these items; None takes that
+        of the run. Raises InvalidInput where no outliers were kept.
+        """
+        from latentstore.engine.studies import outliers
+
+        return outliers.judge(self._engine, self.name).score(self.encode(items), fdr)
 
     def info(self) -> dict[str, Any]:
         """Counts, encoder, index and measured recall."""

@@ -12,7 +12,7 @@ n^(4/(d+4)), the rate at which the error of a nearest-neighbour density falls fa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from latentstore.analysis.neighbors import Graph, knn, nearest
 from latentstore.analysis.progress import Progress, silent
 from latentstore.distance import unit
 from latentstore.errors import InvalidInput
-from latentstore.types import Float32, Float64, Metric
+from latentstore.types import Float32, Float64, Int64, Metric
 
 METHODS = ("auto", "knn", "lof", "mahalanobis", "iforest", "reconstruction")
 K = 50  # neighbours a row that the graph of `score` should have, where there are so many
@@ -33,6 +33,8 @@ _SHARE = 1 / 3  # of n^(4/(d+4))
 _DIMENSION = 10  # neighbours that the intrinsic dimension is read from
 _LEAST = 3
 _SCALED = ("auto", "mahalanobis", "reconstruction")  # methods that scale the columns of an l2 space themselves
+
+_BY_ROW = frozenset({"factor.reach", "factor.density"})  # arrays with a value a row
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,10 @@ class Model:
     metric: Metric
     facts: Mapping[str, Any]
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def only(self, rows: Int64) -> Model:
+        """The model where only these of the rows that it was made from are there to compare with."""
+        return replace(self, arrays={n: a[rows] if n in _BY_ROW else a for n, a in self.arrays.items()})
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from latentstore.types import Float64
+from latentstore.types import Bool, Float64
 
 _TENTH = 0.1
 _LEAST = 50  # items from which the shape of a distribution says anything
@@ -39,8 +39,10 @@ class Scale:
         """The share of items whose nearest would be within squared distances `at` by chance."""
         from scipy.stats import norm
 
+        if not self.spread:
+            return np.asarray(at >= np.exp(self.center), dtype=np.float64)
         with np.errstate(divide="ignore"):
-            share: Float64 = norm.cdf((np.log(at) - self.center) / max(self.spread, 1e-9))
+            share: Float64 = norm.cdf((np.log(at) - self.center) / self.spread)
         return share
 
 
@@ -50,7 +52,7 @@ def scale(near: Float64) -> Scale:
     local = np.max(near, axis=1, where=np.isfinite(near), initial=0.0)
     floor = _FLOOR * float(np.median(local)) if len(near) else 0.0
     if floor == 0:
-        return Scale(0.0, "tenth", -np.inf, 0.0)
+        return Scale(0.0, "tenth", np.inf, 0.0)
     logs, around = np.log(np.maximum(near, floor)), np.log(np.maximum(local, floor))
     valley = _copies(logs[:, :1], around) if len(near) >= _LEAST else None
     if valley is None and len(near) >= _LEAST:
@@ -70,9 +72,15 @@ def _copies(logs: Float64, around: Float64) -> float | None:
     valley = _valley(logs[there])
     if valley is None:
         return None
-    ratio = (logs - around[:, None])[there]
     below = logs[there] <= valley
-    return valley if np.median(ratio[below]) - np.median(ratio[~below]) <= np.log(_LOCAL) else None
+    # Copies by the hundred have no other neighbours; what is a tenth of the rest is a copy by the other rule, too.
+    if _step(logs[there], below) <= np.log(_TENTH) or _step((logs - around[:, None])[there], below) <= np.log(_LOCAL):
+        return valley
+    return None
+
+
+def _step(values: Float64, below: Bool) -> float:
+    return float(np.median(values[below]) - np.median(values[~below]))
 
 
 def _valley(logs: Float64) -> float | None:

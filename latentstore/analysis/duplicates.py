@@ -20,6 +20,7 @@ from latentstore.analysis.twins import twins
 from latentstore.types import Bool, Float32, Float64, Int64, Metric
 
 _ROUNDING = 5e-4  # of the squared length: as far apart as an encoder puts the same content
+_CROWDED = 2000
 _STEPS = np.arange(-8, 9) / 2  # the curve's thresholds, as powers of 2 of the squared one chosen
 
 
@@ -38,8 +39,8 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Point:
-    """What a threshold would find: pairs within it; items whose nearest is; groups, and items dropped from them, that are near
-    copies; expected: items that would be so close by chance."""
+    """What a threshold would find: pairs of known neighbours within it; items whose nearest is; groups, and items dropped from
+    them, of near copies; expected: items that would be so close by chance."""
 
     threshold: float
     pairs: int
@@ -91,7 +92,7 @@ def find(
     if threshold is not None:
         found = Scale(float(_squares(np.array(threshold), graph.metric)), "given", found.center, found.spread)
     pairs = _pairs(graph, first, found.threshold * 2.0 ** _STEPS[-1])
-    curve = tuple(_point(pairs, nearest, found, found.threshold * 2.0**step, graph.metric) for step in _STEPS)
+    curve = tuple(_curve(vectors, graph, first, pairs, nearest, found))
     progress("duplicates", 0.6)
     near = pairs.within(found.threshold)
     kept, far = _groups(vectors, graph, first, near, found.threshold)
@@ -148,14 +149,21 @@ def _pairs(graph: Graph, first: Int64, square: float) -> Pairs:
     return Pairs(high[new], low[new], (far[new] * 2 if graph.metric is Metric.COSINE else far[new] ** 2))
 
 
-def _point(pairs: Pairs, nearest: Float64, found: Scale, square: float, metric: Metric) -> Point:
-    near = pairs.within(square)
-    items = int(np.count_nonzero(nearest <= square))
-    kept = dict(_led(near, square))
-    groups = len({leader for leader, _ in kept.values()})
-    by_chance = float(found.expected(np.array([square]))[0]) * int(np.isfinite(nearest).sum())
-    own = float(distances(np.array([square], dtype=np.float32), metric)[0])
-    return Point(own, len(near.one), items, groups, len(kept), by_chance)
+def _curve(
+    vectors: Float32, graph: Graph, first: Int64, pairs: Pairs, nearest: Float64, found: Scale
+) -> Iterator[Point]:
+    for step in _STEPS if found.threshold else ():
+        square = found.threshold * 2.0**step
+        crowd = _crowd(vectors, graph, first, square)
+        # Ends where too many items have more near ones than are known: groups would say little, and cost much.
+        if step > 0 and crowd is not None and len(crowd.places) > _CROWDED:
+            break
+        near = pairs.within(square)
+        kept = dict(_led(near, square, crowd))
+        groups = len({leader for leader, _ in kept.values()})
+        by_chance = float(found.expected(np.array([square]))[0]) * int(np.isfinite(nearest).sum())
+        own = float(distances(np.array([square], dtype=np.float32), graph.metric)[0])
+        yield Point(own, len(near.one), int(np.count_nonzero(nearest <= square)), groups, len(kept), by_chance)
 
 
 class _Crowd:
@@ -194,13 +202,16 @@ def _led(pairs: Pairs, square: float, crowd: _Crowd | None = None) -> Iterator[t
             crowd.keep(item)
 
 
+def _crowd(vectors: Float32, graph: Graph, first: Int64, square: float) -> _Crowd | None:
+    last = _squares(graph.distances[:, -1].astype(np.float64), graph.metric)
+    full = np.flatnonzero((last <= square) & (first == np.arange(len(first))))
+    return _Crowd(vectors, full, graph.metric) if len(full) else None
+
+
 def _groups(vectors: Float32, graph: Graph, first: Int64, near: Pairs, square: float) -> tuple[Int64, Float32]:
     """kept and squared distance to it, of every item."""
     kept, far = np.arange(len(first)), np.zeros(len(first), dtype=np.float32)
-    last = graph.distances[:, -1].astype(np.float64)
-    full = np.flatnonzero((_squares(last, graph.metric) <= square) & (first == kept))
-    crowd = _Crowd(vectors, full, graph.metric) if len(full) else None
-    for item, (leader, apart) in _led(near, square, crowd):
+    for item, (leader, apart) in _led(near, square, _crowd(vectors, graph, first, square)):
         kept[item], far[item] = leader, apart
     return kept[first], far[first]
 

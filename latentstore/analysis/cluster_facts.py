@@ -45,9 +45,9 @@ class Description:
 class Places:
     """How each of n items lies among the clusters.
 
-    share: (n,) float64, 0..1, of its neighbours that are in its cluster. margin: (n,) float64, -1..1: how much nearer its own
-    centre is than the nearest other, (other - own) / (other + own). second: (n,) int64, the cluster it would be in if not in
-    its own: the one with most of its neighbours, else the nearest centre; -1 where there is no other.
+    share: (n,) float64, 0..1, of its neighbours that are in its cluster; 1 where it has no neighbour. margin: (n,) float64,
+    -1..1: how much nearer its own centre is than the nearest other, (other - own) / (other + own). second: (n,) int64, the
+    cluster it would be in if not in its own: the one with most of its neighbours, else the nearest centre; -1 for none.
     """
 
     share: Float64
@@ -89,6 +89,7 @@ def lie(vectors: Float32, voters: Int64, voting: Int64, labels: Int64, centers: 
         votes = ballots(voters[part], voting, k)
         far = distances(vectors[part], centers, metric)
         share[part], margin[part], second[part] = _places(votes, far, labels[part])
+        share[part][(voters[part] < 0).all(axis=1) & (labels[part] >= 0)] = 1.0  # nobody says otherwise
     return Places(share, margin, second)
 
 

@@ -166,9 +166,9 @@ class Clustering:
         return len(self.ids)
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{one.name!r}: {one.size}" for one in self.clusters[:3])
-        rest = ", …" if len(self.clusters) > 3 else ""
-        return f"<{len(self.clusters)} clusters of {len(self)} items {shown}{rest}>"
+        shown = ", ".join(f"{one.name!r} {one.size}" for one in self.clusters[:3])
+        more = f" and {len(self.clusters) - 3} more" if len(self.clusters) > 3 else ""
+        return f"<Clustering of {len(self)} items: {shown}{more}>"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

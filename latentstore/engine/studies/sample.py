@@ -98,7 +98,7 @@ class Sample:
         if len(self) < least:
             condition = f" where {self.where}" if self.where else ""
             raise InvalidInput(
-                f"{what} need at least {least} items, space {self.space!r} has {len(self)}{condition}; "
+                f"{what} need at least {least} item{'' if least == 1 else 's'}, space {self.space!r} has {len(self)}{condition}; "
                 "add some, name another space, or widen the filter"
             )
 

@@ -83,7 +83,7 @@ def duplicates(section: Section, found: Duplicates, index: int) -> Html:
                 "div",
                 el("p", f"{plural(one.copies, 'copy', 'copies')}, {one.kind}", class_="label"),
                 _apart(one.distance),
-                class_="side",
+                class_="margin",
             ),
             cards(section.points, (one.kept, *one.others), index, limit=200),
             class_="group",

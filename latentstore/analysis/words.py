@@ -17,12 +17,13 @@ from itertools import pairwise
 import numpy as np
 import snowballstemmer
 import xxhash
+from scipy.special import ndtri
 
 from latentstore.analysis.common_words import FILLERS, INNER, NOT, PARTICLES
 from latentstore.types import Bool, Float64, Int64
 
 _TWICE = 2.0  # how much more often one side must say what tells the two apart
-_SURE = 2.0  # standard errors between the sides, where both have _MANY texts
+_SURE = 0.05  # chance that any term at all is told where both sides, of _MANY texts, say the same
 _MANY = 20
 _LOOKED = 60  # terms of a side that are looked at
 _TEXTS = 200_000  # texts that are read; of more, a sample by content
@@ -104,20 +105,28 @@ def contrast(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What the texts `a` say and `b` do not, and the reverse: up to `count` terms each, the most telling first.
 
-    By log odds over their standard error (after Monroe, Colaresi & Quinn 2008, a flat prior); at least twice as often on its
-    side. Of a single text single words. Either side may be empty or say nothing of its own.
+    By the signed root of the log-likelihood ratio (Dunning 1993); at least twice as often on its side, and of 20 texts or more a side beyond what chance does to so many terms (Bonferroni). Of a single text single words.
+    Either side may be empty or say nothing of its own.
     """
     terms = find([*a, *b])
     side = np.repeat(np.arange(2, dtype=np.int64), (len(a), len(b)))
     said, sizes = terms.table(side, 2)
     share = (said + 0.5) / (sizes + 1)
-    odds = np.log(share / (1 - share)) @ np.asarray([1.0, -1.0])
-    score = odds / np.sqrt((1 / (said + 0.5)).sum(axis=1))
-    least = _SURE if sizes.min() >= _MANY else 0.0
+    score = _signed(said, sizes)
+    least = float(ndtri(1 - _SURE / max(1, 2 * len(said)))) if sizes.min() >= _MANY else 0.0
     return (
         _telling(terms, score, share[:, 0] / share[:, 1], said[:, 0], int(sizes[0]), least)[:count],
         _telling(terms, -score, share[:, 1] / share[:, 0], said[:, 1], int(sizes[1]), least)[:count],
     )
+
+
+def _signed(said: Int64, sizes: Int64) -> Float64:
+    """(t,) how surely the first side says each term more often, in standard deviations; below 0 where it says it less."""
+    seen = np.stack((said, sizes - said)).astype(np.float64)  # (2, t, 2): texts that say it, and that do not, a side
+    expected = seen.sum(axis=2, keepdims=True) * sizes / max(1, int(sizes.sum()))
+    ratio = np.divide(seen, expected, out=np.ones_like(seen), where=(seen > 0) & (expected > 0))
+    root = np.sqrt(np.maximum(2 * (seen * np.log(ratio)).sum(axis=(0, 2)), 0))
+    return np.asarray(np.where(seen[0, :, 0] > expected[0, :, 0], root, -root))
 
 
 def _telling(terms: Terms, score: Float64, lift: Float64, said: Int64, size: int, least: float) -> tuple[str, ...]:

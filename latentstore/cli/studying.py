@@ -60,6 +60,9 @@ def say_kept(study: Study | None, example: str | None = None) -> None:
     if study is None:
         note("nothing was kept")
         return
+    if not study.columns:
+        note(f"kept as study {study.id}")
+        return
     columns = ", ".join(study.columns.values())
     shown = f'; try: --where "{printable(example)}"' if example else ""
     note(f"kept as study {study.id} and in {counted(len(study.columns), 'column')} ({columns}){shown}")

@@ -3,9 +3,10 @@
 A p-value is the chance that an item like the rest scores as high. Among the bulk of the scores it is conformal: the share of the
 known scores that are as high, the item itself counted among them, which holds whatever the scores are of as long as old and new
 items come from one source (Vovk, Gammerman & Shafer 2005; Bates et al. 2023). Ranks alone can flag nothing among the very items
-that make them up: the strangest of n always has 1/n. So beyond the highest tenth the share is continued by the bulk: minus
-the logarithm of a Weibull tail through three quantiles, no lighter than a power of 1.5. Outliers beyond a tenth of the items,
-and tails heavier than the bulk lets expect, cost power or rate; ties and crowds of outliers raise p-values, never lower them.
+that make them up: the strangest of n always has 1/n. So the shares of the
+highest tenth are those of a Weibull tail through three quantiles of the bulk, made heavier by its standard error and never lighter
+than a normal one. Where outliers are a tenth of the items or more, they widen it: p-values rise, and fewer are flagged. Where the
+tail is far heavier than the bulk lets expect, the rate is not kept.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from latentstore.types import Bool, Float64
 FDR = 0.05
 LEAST = 20  # scores from which a tail is continued; fewer have ranks alone
 _BASE, _MIDDLE, _HIGH = 0.25, 0.75, 0.9  # quantiles that the tail goes through
-_SHAPES = (0.5, 1.5)  # of the tail: 1 falls as an exponential, 2 as a normal one
+_SHAPES = (0.5, 2.0)  # of the tail: 1 falls as an exponential, 2 as a normal one
 _RATIO = float(np.log(np.log((1 - _BASE) / (1 - _HIGH)) / np.log((1 - _BASE) / (1 - _MIDDLE))))
+# The standard error, √(2/n) for an exponential, by which the tail is taken to be heavier than three quantiles of n scores say.
+_DOUBT = float(np.sqrt(2))
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def tail(known: Float64) -> Tail | None:
     base, middle, high = np.quantile(known, [_BASE, _MIDDLE, _HIGH])
     if not base < middle < high:
         return None
-    shape = _RATIO / float(np.log((high - base) / (middle - base)))
+    shape = _RATIO / (float(np.log((high - base) / (middle - base))) + _DOUBT / float(np.sqrt(len(known))))
     shape = float(np.clip(shape, *_SHAPES))
     scale = float(high - base) / float(np.log((1 - _BASE) / (1 - _HIGH))) ** (1 / shape)
     return Tail(float(high), float(base), scale, shape)

@@ -50,7 +50,7 @@ def duplicates(
 
     Examples:
       latentstore duplicates pile.latent
-      latentstore duplicates pile.latent --split split --format jsonl
+      latentstore duplicates pile.latent --threshold 0.05 --format jsonl
       latentstore duplicates pile.latent --no-keep --curve
     """
     with collection(store, collection_name, read_only=not keep) as docs:

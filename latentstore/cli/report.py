@@ -79,7 +79,8 @@ def _collected(docs: Collection, options: Options) -> Report:
     from latentstore.reports.collect import collect
 
     with Progress("report") as progress:
-        return collect(docs, options, lambda step, share: progress.update(share, 1.0, step))
+        # Steps differ in length: a share of them tells no time that is left.
+        return collect(docs, options, lambda step, share: progress.update(0, 0, f"{share:.0%}, {step}"))
 
 
 def _write_data(folder: Path, made: Report) -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
+import latentstore
 from latentstore import Collection, Store
+from latentstore.reports.collect import Report, collect
+from latentstore.reports.studied import Options
 from latentstore.types import Float32
 
 TOPICS = {
@@ -44,3 +50,17 @@ def fill(collection: Collection, each: int = 40, seed: int = 0) -> Collection:
 @pytest.fixture
 def topics(store: Store) -> Collection:
     return fill(store.create("topics"))
+
+
+class Reported(NamedTuple):
+    """A collection and a report of it that was not kept; both are shared by tests, which only read them."""
+
+    collection: Collection
+    report: Report
+
+
+@pytest.fixture(scope="session")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reported]:
+    with latentstore.open(tmp_path_factory.mktemp("reported") / "pile.latent") as store:
+        collection = fill(store.create("topics"))
+        yield Reported(collection, collect(collection, Options(seed=7, keep=False)))

@@ -21,59 +21,77 @@ def section(collection, options=UNKEPT):
     return found
 
 
-def test_a_report_has_a_point_for_each_item_with_its_text_and_its_place(topics):
-    found = section(topics)
-    items = topics.get(list(found.points.ids))
+def test_a_report_has_a_point_for_each_item_with_its_text_and_its_place(reported):
+    (found,) = reported.report.page.sections
+    items = reported.collection.get(list(found.points.ids))
     assert (found.items, len(found.points)) == (122, 122)
     assert list(found.points.texts) == [item.text for item in items]
     assert (found.modality, found.metric, found.dim) == ("text", "cosine", 16)
+    assert np.isfinite(found.points.coordinates).all()
 
 
-def test_the_topics_that_were_put_in_are_its_groups(topics):
-    found = section(topics)
-    topic = dict(
-        zip(found.points.ids, (item.metadata["topic"] for item in topics.get(list(found.points.ids))), strict=True)
-    )
+def test_the_topics_that_were_put_in_are_its_groups(reported):
+    (found,) = reported.report.page.sections
+    items = reported.collection.get(list(found.points.ids))
     level = found.levels[0]
     for cluster in level.clusters[:3]:
-        members = [topic[found.points.ids[at]] for at in np.flatnonzero(level.labels == cluster.number)]
+        members = [items[at].metadata["topic"] for at in np.flatnonzero(level.labels == cluster.number)]
         assert Counter(members).most_common(1)[0][1] >= 0.95 * len(members)
         assert cluster.size == len(members)
         assert {level.labels[at] for at in cluster.exemplars} == {cluster.number}
 
 
-def test_the_copy_that_was_put_in_is_listed_with_what_it_repeats(topics):
-    found = section(topics)
-    named = {(found.points.ids[g.kept], *(found.points.ids[at] for at in g.others)) for g in found.duplicates.listed}
+def test_items_of_a_topic_lie_together_on_the_map(reported):
+    (found,) = reported.report.page.sections
+    topics = np.array([item.metadata["topic"] for item in reported.collection.get(list(found.points.ids))])
+    apart = np.linalg.norm(found.points.coordinates[:, None] - found.points.coordinates[None], axis=2)
+    np.fill_diagonal(apart, np.inf)
+    assert (topics[apart.argmin(axis=1)] == topics).mean() > 0.95
+    assert 0.5 < found.map.trustworthiness <= 1
+
+
+def test_the_copy_that_was_put_in_is_listed_with_what_it_repeats(reported):
+    (found,) = reported.report.page.sections
+    ids = found.points.ids
+    named = {(ids[group.kept], *(ids[at] for at in group.others)) for group in found.duplicates.listed}
     assert ("rent-0", "twin") in named
     assert found.duplicates.exact == 1
 
 
-def test_metadata_that_says_something_of_groups_is_shown_with_its_values(topics):
-    found = section(topics)
+def test_the_stranger_that_was_put_in_is_the_strangest_and_has_its_reasons(reported):
+    (found,) = reported.report.page.sections
+    first = found.outliers.listed[0]
+    assert found.points.ids[first.point] == "stranger"
+    assert found.outliers.scores.argmax() == first.point
+    assert "times as far from its neighbours as is usual" in first.reason
+    assert len(first.nearest) == 3
+
+
+def test_metadata_that_says_something_of_groups_is_shown_with_its_values(reported):
+    (found,) = reported.report.page.sections
     columns = {column.name: column for column in found.columns}
     assert (columns["topic"].kind, columns["year"].kind) == ("category", "number")
-    assert list(columns["year"].values) == [item.metadata["year"] for item in topics.get(list(found.points.ids))]
+    items = reported.collection.get(list(found.points.ids))
+    assert list(columns["year"].values) == [item.metadata["year"] for item in items]
 
 
-def test_the_summary_speaks_of_the_page_it_stands_on(topics):
-    made = collect(topics, UNKEPT).page
+def test_the_summary_speaks_of_the_page_it_stands_on(reported):
+    made = reported.report.page
     assert made.summary[0].text == "There are 122 texts here."
-    assert {one.space for one in made.summary[1:]} == {"default"} or len({one.space for one in made.summary[1:]}) == 1
+    assert {one.space for one in made.summary[1:]} == {made.sections[0].space}
     assert 5 <= len(made.summary) <= 9
 
 
-def test_method_and_seed_of_every_part_are_told(topics):
-    found = section(topics, Options(seed=7, keep=False))
-    assert {"Neighbours", "Groups", "Duplicates"} <= {method.what for method in found.methods}
+def test_method_and_seed_of_every_part_are_told(reported):
+    (found,) = reported.report.page.sections
+    assert {"Neighbours", "Groups", "Outliers", "Duplicates", "Map"} <= {method.what for method in found.methods}
     assert {method.seed for method in found.methods} == {7}
     assert all(method.seconds >= 0 for method in found.methods)
 
 
-def test_what_was_not_to_be_kept_is_not(topics):
-    collect(topics, UNKEPT)
-    assert keep.history(topics.engine) == []
-    assert topics.info()["columns"].keys() == {"topic", "year"}
+def test_what_was_not_to_be_kept_is_not(reported):
+    assert keep.history(reported.collection.engine) == []
+    assert reported.collection.info()["columns"].keys() == {"topic", "year"}
 
 
 def test_what_is_kept_filters_and_is_no_column_of_the_next_report(topics):
@@ -116,11 +134,14 @@ def test_a_report_of_a_filter_is_of_those_items_and_not_compared_with_one_of_all
     assert made.notes == ["only items where topic = 'soup'"]
 
 
-def test_the_same_seed_gives_the_same_findings(topics):
-    one, two = section(topics), section(topics)
-    assert np.array_equal(one.points.coordinates, two.points.coordinates, equal_nan=True)
+def test_the_same_seed_gives_the_same_findings(reported):
+    (one,), (two,) = (
+        reported.report.page.sections,
+        collect(reported.collection, Options(seed=7, keep=False)).page.sections,
+    )
+    assert np.array_equal(one.points.coordinates, two.points.coordinates)
     assert [level.clusters for level in one.levels] == [level.clusters for level in two.levels]
-    assert one.duplicates == two.duplicates
+    assert (one.duplicates, one.outliers.listed) == (two.duplicates, two.outliers.listed)
 
 
 def test_every_space_with_items_has_a_section_and_the_fullest_comes_first(store):
@@ -167,8 +188,8 @@ def test_of_equal_items_a_report_is_still_a_report(points):
     assert [cluster.size for cluster in found.levels[0].clusters] == [30]
 
 
-def test_of_too_many_items_a_sample_is_shown_and_counts_are_those_of_all(topics):
-    found = section(topics, Options(keep=False, most=60))
+def test_of_too_many_items_a_sample_is_shown_and_counts_are_those_of_all(reported):
+    found = section(reported.collection, Options(keep=False, most=60))
     assert 60 <= len(found.points) < 122
     assert sum(cluster.size for cluster in found.shown.clusters) == 122
     assert any(f"shows {len(found.points)} of 122 items" in note for note in found.notes)

@@ -250,7 +250,8 @@ def _of_metadata(metadata: Mapping[str, Sequence[Any]], labels: Int64, k: int) -
     """Values that most of a cluster share, heaviest first; where there are none, words that many of its files' names have."""
     columns = dict(metadata)
     paths = [PurePath(str(uri)) if uri else None for uri in columns.pop("uri", ())]
-    columns.setdefault("folder", [path.parent.name if path else None for path in paths])
+    if paths:
+        columns.setdefault("folder", [path.parent.name if path else None for path in paths])
     valued: list[list[_Candidate]] = [[] for _ in range(k)]
     for column, values in columns.items():
         for at, one in _dominant(column, values, labels, k):

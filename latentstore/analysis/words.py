@@ -105,8 +105,8 @@ def contrast(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What the texts `a` say and `b` do not, and the reverse: up to `count` terms each, the most telling first.
 
-    By the signed root of the log-likelihood ratio (Dunning 1993); at least twice as often on its side, and of 20 texts or more a side beyond what chance does to so many terms (Bonferroni). Of a single text single words.
-    Either side may be empty or say nothing of its own.
+    By the signed root of the log-likelihood ratio (Dunning 1993); at least twice as often on its side, and of 20 texts or more a
+    side beyond what chance does to so many terms (Bonferroni). Of a single text single words. Nothing where a side is empty.
     """
     terms = find([*a, *b])
     side = np.repeat(np.arange(2, dtype=np.int64), (len(a), len(b)))
@@ -352,13 +352,13 @@ def _parts(token: str) -> list[str]:
         return [token]
     parts = token.split(".")
     whole = [".".join(parts[:count]) for count in range(2, len(parts) + 1)]
-    return [one for part in (*parts, *whole) for one in (*(part.split("_")), ".")]
+    return [one for words in (*(part.split("_") for part in parts), *([one] for one in whole)) for one in (*words, ".")]
 
 
 def stems(phrase: str) -> frozenset[str]:
-    """The stems of a phrase's words, those without meaning left out unless it has no others."""
+    """The stems of a phrase's words, and its numbers; words without meaning are left out unless it has no others."""
     found = [part for token in _TOKEN.findall(phrase) for part in token.split(".")]
     tokens = [_bare(token.casefold()) for token in found if _kind(token) != _BREAK]
     stemmer = snowballstemmer.stemmer("english")
-    telling = [token for token in tokens if _kind(token) >= _PARTICLE] or tokens
+    telling = [token for token in tokens if _kind(token) >= _PARTICLE or token.isdigit()] or tokens
     return frozenset(stemmer.stemWord(token) for token in telling)

@@ -39,6 +39,7 @@ from latentstore.errors import (
 from latentstore.findings.change import Change, Shift, Side
 from latentstore.findings.clusters import Assigned, Cluster, ClusterChange, Clustering
 from latentstore.findings.duplicates import CurvePoint, DuplicateGroup, Duplicates, Leak
+from latentstore.findings.labels import LabelClass, Labels, SuggestedLabel, SuspectLabel
 from latentstore.findings.maps import ItemMap
 from latentstore.findings.outliers import Outlier, Outliers, Scores
 from latentstore.space import Space
@@ -87,6 +88,8 @@ __all__ = [
     "Item",
     "ItemMap",
     "ItemNotFound",
+    "LabelClass",
+    "Labels",
     "LatentstoreError",
     "Leak",
     "Metric",
@@ -114,6 +117,8 @@ __all__ = [
     "StoreClosed",
     "StoreLocked",
     "StoreNotFound",
+    "SuggestedLabel",
+    "SuspectLabel",
     "Written",
     "open",
     "repair",

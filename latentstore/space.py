@@ -13,6 +13,7 @@ from latentstore.engine.encoding import Encoders
 from latentstore.findings.change import Change
 from latentstore.findings.clusters import Assigned, Clustering
 from latentstore.findings.duplicates import Duplicates
+from latentstore.findings.labels import Labels
 from latentstore.findings.maps import ItemMap
 from latentstore.findings.outliers import Outliers, Scores
 from latentstore.types import Float32, Metric
@@ -140,6 +141,29 @@ class Space:
         from latentstore.engine.studies import maps
 
         return maps.place(self._engine, self.name, self.encode(items))
+
+    def labels(
+        self,
+        column: str,
+        seed: int = 0,
+        *,
+        accuracy: float = 0.95,
+        where: str | None = None,
+        keep: bool = True,
+        progress: Progress | None = None,
+    ) -> Labels:
+        """How well the space tells a column's values apart, which of them look wrong, and values for items that have none.
+
+        column: of metadata; texts, whole numbers or booleans, shared by five items or more; others are left out. accuracy: the
+        share of suggested values that should be right; items of which the space is less sure get none. keep: as a study and
+        as the metadata `<column>_suggested` and `<column>_confidence`, unless the store is read-only; the column itself
+        stays as it is. Raises InvalidInput for a column that is not there and for one without classes.
+        """
+        from latentstore.engine.studies import labels
+
+        asked = labels.Asked(column, accuracy, seed)
+        within = None if where is None else check.where(where)
+        return labels.run(self._engine, self.name, asked, within, keeping=keep, progress=progress or silent)
 
     def compare(
         self,

@@ -28,6 +28,7 @@ BUILT_IN = {
     "outliers": "latentstore.cli.outliers:outliers",
     "duplicates": "latentstore.cli.duplicates:duplicates",
     "map": "latentstore.cli.map:map_",
+    "labels": "latentstore.cli.labels:labels",
     "compare": "latentstore.cli.compare:compare",
     "report": "latentstore.cli.report:report",
     "info": "latentstore.cli.look:info",

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
-from sklearn.cluster import HDBSCAN, AgglomerativeClustering
+from sklearn.cluster import HDBSCAN
 
 from latentstore.analysis import leiden
 from latentstore.analysis.kmeans import kmeans, smoothed
-from latentstore.analysis.levels import LEVELS, WIDE, K, Sweep, nested, sweep, wanted, within
+from latentstore.analysis.levels import LEVELS, WIDE, K, Sweep, linked, nested, sweep, wanted, within
 from latentstore.analysis.neighbors import Graph, knn, nearest
 from latentstore.analysis.order import canonical
 from latentstore.analysis.progress import Progress, silent
@@ -90,7 +90,12 @@ def partition(
 
 
 def again(vectors: Float32, graph: Graph, partition: Partition, level: str, rows: Int64, seed: int) -> Int64:
-    """(len(rows),) int64: the same clustering of some rows alone, with what was chosen for all of them.
+    """(len(rows),) int64: one level of what `regrouped` gives."""
+    return regrouped(vectors, graph, partition, rows, seed)[level]
+
+
+def regrouped(vectors: Float32, graph: Graph, partition: Partition, rows: Int64, seed: int) -> dict[str, Int64]:
+    """(len(rows),) int64 of each level: the same clustering of some rows alone, with what was chosen for all of them.
 
     vectors, graph: of all rows. The rows should not be many more than SAMPLE. Neighbours are looked up anew where too few of the
     graph's are among the rows.
@@ -100,7 +105,7 @@ def again(vectors: Float32, graph: Graph, partition: Partition, level: str, rows
         near = knn(vectors[rows], wanted(len(rows)), graph.metric)
     net = leiden.network(near)
     medium = _medium(vectors[rows], near, net, partition.method, partition.settings, seed)
-    return _around(net, medium, partition.settings, seed, only=level)[level]
+    return _around(net, vectors[rows], graph.metric, medium, partition.settings, seed)
 
 
 def _twins(vectors: Float32, order: Int64) -> Int64:
@@ -134,7 +139,8 @@ def _found(
     medium = _medium(some, near, net, method, settings, seed)
     count = int(medium.max(initial=-1)) + 1
     settings = {**settings, **{level: tried.resolution(level, count) for level in ("coarse", "fine")}}
-    return _around(net, medium, settings, seed), {**facts, "sweep": tried.facts(), "settings": settings}, settings
+    levels = _around(net, some, metric, medium, settings, seed)
+    return levels, {**facts, "sweep": tried.facts(), "settings": settings}, settings
 
 
 def _settled(tried: Sweep, method: str, k: int | None) -> dict[str, float | None]:
@@ -155,18 +161,8 @@ def _medium(vectors: Float32, near: Graph, net: Any, method: str, settings: Sett
     asked = min(int(k), len(vectors))
     if method == "kmeans":
         return kmeans(vectors, near, asked, seed)
-    return _merged(smoothed(vectors, near), leiden.counted(net, asked, seed), asked, near.metric)
-
-
-def _merged(vectors: Float32, labels: Int64, k: int, metric: Metric) -> Int64:
-    """No more than k clusters: those whose centres are close are joined, by average linkage."""
-    count = int(labels.max()) + 1
-    if count <= k:
-        return labels
-    member = csr_matrix((np.ones(len(labels), dtype=np.float32), (labels, np.arange(len(labels)))))
-    centers = (member @ vectors) / np.bincount(labels)[:, None].astype(np.float32)
-    centers = unit(centers) if metric is Metric.COSINE else centers
-    return leiden.by_size(AgglomerativeClustering(k, linkage="average").fit_predict(centers)[labels])
+    labels = leiden.counted(net, asked, seed)
+    return labels if labels.max() < asked else linked(smoothed(vectors, near), labels, asked, near.metric)
 
 
 def _dense(vectors: Float32, metric: Metric) -> Int64:
@@ -176,15 +172,16 @@ def _dense(vectors: Float32, metric: Metric) -> Int64:
     return leiden.by_size(HDBSCAN(min_cluster_size=_DENSE, copy=True).fit_predict(rows).astype(np.int64))
 
 
-def _around(net: Any, medium: Int64, settings: Settings, seed: int, only: str | None = None) -> dict[str, Int64]:
-    """All levels, or one beside medium. Noise is noise at each."""
-    coarse, fine = (settings.get(name) if only in (None, name) else None for name in ("coarse", "fine"))
+def _around(
+    net: Any, vectors: Float32, metric: Metric, medium: Int64, settings: Settings, seed: int
+) -> dict[str, Int64]:
+    """All levels. Noise is noise at each."""
+    coarse, fine = settings.get("coarse"), settings.get("fine")
     kept = np.flatnonzero(medium >= 0)
-    if len(kept) == len(medium):
-        return nested(net, medium, coarse, fine, seed)
     out = {name: np.full(len(medium), -1, dtype=np.int64) for name in LEVELS}
     if len(kept):
-        for name, labels in nested(net.induced_subgraph(kept.tolist()), medium[kept], coarse, fine, seed).items():
+        inner = net.induced_subgraph(kept.tolist())
+        for name, labels in nested(inner, vectors[kept], metric, medium[kept], coarse, fine, seed).items():
             out[name][kept] = labels
     return out
 

@@ -1,19 +1,21 @@
 """Levels: at which resolutions a neighbour graph is best cut, coarse, medium and fine; and the cuts, nested.
 
 The rule for medium. Every resolution of a grid is tried, on all rows and on random halves of them. One is admitted where the
-clusters come back in other rows about as well as they do anywhere, and most rows have most of their neighbours in their own
-cluster; of those admitted, the one wins whose clusters lie farthest apart. Coming back alone would favour few large groups,
-distance alone ever smaller ones. Coarse and fine: what comes back best among half as many clusters or fewer, and half as
-many again or more. Stability: Ben-Hur, Elisseeff & Guyon 2002; separation: the silhouette, Rousseeuw 1987.
+clusters come back in the halves about as well as they do at any resolution, and most rows have most of their neighbours in
+their own cluster; of those admitted, the one wins whose clusters lie farthest apart. Coming back alone would favour few large
+groups, distance alone ever smaller ones. Coarse: what comes back best among a quarter as many clusters or fewer, half where
+there is no such; groups of centres where the graph says nothing of what belongs together. Fine: what comes back best among
+half as many again or more. Stability after Ben-Hur, Elisseeff & Guyon 2002; separation: the silhouette, Rousseeuw 1987.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
+from scipy.cluster.hierarchy import cut_tree, linkage
+from scipy.sparse import csr_matrix
 from sklearn.metrics import adjusted_rand_score
 
 from latentstore.analysis import leiden
@@ -27,9 +29,9 @@ LEVELS = ("coarse", "medium", "fine")
 K = 15  # neighbours of a row
 WIDE = 2 * K  # neighbours looked up, so that among half of the rows K are left
 
-RESOLUTIONS = tuple(2.0 ** (step / 2) for step in range(-4, 12))
+RESOLUTIONS = tuple(2.0 ** (step / 2) for step in range(-4, 15))  # from a quarter to 128
 _HALVES = 6
-_LEEWAY = 0.06  # of stability: what lies so close to the best came back as well, but for the draw
+_LEEWAY = 0.08  # of stability: what lies so close to the best came back as well, but for the draw
 _AT_HOME = 0.75  # share of the rows that have most of their neighbours in their own cluster
 _SOMEWHAT = 0.5  # the same, for the fine level
 _JUDGED = 2000  # rows whose silhouette is taken
@@ -37,8 +39,8 @@ _JUDGED = 2000  # rows whose silhouette is taken
 
 @dataclass(frozen=True)
 class Sweep:
-    """What each resolution gave: arrays (r,). counts: clusters. stability: mean adjusted Rand index between the clusterings
-    of all rows and of halves. at_home: share of the rows with most of their neighbours in their own cluster.
+    """What each resolution gave: arrays (r,). counts: clusters. stability: mean adjusted Rand index between the clusters of
+    all rows and those of halves. at_home: share of the rows with most of their neighbours in their own cluster.
     separation: mean silhouette of vectors averaged over their neighbours, -1..1. All but counts: higher is better.
     """
 
@@ -60,8 +62,9 @@ class Sweep:
 
     def resolution(self, level: str, k: int) -> float | None:
         """For the level next to one of k clusters; None where nothing in the sweep is that coarse or that fine."""
-        coarser, finer = 2 * self.counts <= k, (2 * self.counts >= 3 * k) & (self.at_home >= _SOMEWHAT)
-        there = coarser if level == "coarse" else finer
+        much, enough = 4 * self.counts <= k, 2 * self.counts <= k
+        finer = (2 * self.counts >= 3 * k) & (self.at_home >= _SOMEWHAT)
+        there = finer if level == "fine" else much if much.any() else enough
         if not there.any():
             return None
         return float(self.resolutions[np.argmax(np.where(there, self.stability, -np.inf))])
@@ -88,9 +91,9 @@ def sweep(vectors: Float32, graph: Graph, seed: int, progress: Progress) -> Swee
     for at, resolution in enumerate(RESOLUTIONS):
         labels = leiden.communities(net, resolution, seed)
         halves = [leiden.communities(one, resolution, seed + 1 + at) for at, one in enumerate(nets)]
-        steady = _agreement(n, [(np.arange(n), labels), *zip(parts, halves, strict=True)])
+        steady = np.mean([adjusted_rand_score(labels[rows], half) for rows, half in zip(parts, halves, strict=True)])
         home = float(np.mean(2 * np.sum(labels[near.neighbors] == labels[:, None], axis=1) > near.k))
-        found.append((labels.max() + 1, steady, home, _silhouette(apart, labels[judged])))
+        found.append((labels.max() + 1, float(steady), home, _silhouette(apart, labels[judged])))
         progress("clusters", (at + 1) / len(RESOLUTIONS))
     counts, stability, at_home, separation = np.asarray(found, dtype=np.float64).T
     return Sweep(np.asarray(RESOLUTIONS), counts.astype(np.int64), stability, at_home, separation)
@@ -112,22 +115,35 @@ def within(graph: Graph, rows: Int64, k: int) -> Graph:
     return Graph(neighbors, np.where(neighbors < 0, np.float32(np.inf), distances), graph.metric, graph.recall)
 
 
-def nested(net: Any, medium: Int64, coarse: float | None, fine: float | None, seed: int) -> dict[str, Int64]:
-    """Labels of all levels around those of medium. A resolution None: that level is medium over again."""
+def nested(
+    net: Any, vectors: Float32, metric: Metric, medium: Int64, coarse: float | None, fine: float | None, seed: int
+) -> dict[str, Int64]:
+    """Labels of all levels around those of medium. vectors: (n, dim), what centres are taken of. fine None: medium over again."""
+    k = int(medium.max(initial=-1)) + 1
+    wider = medium if coarse is None else leiden.joined(net, medium, coarse, seed)
+    if k > 3 and 2 * (int(wider.max()) + 1) > k:
+        wider = linked(vectors, medium, None, metric)
     return {
-        "coarse": medium if coarse is None else leiden.joined(net, medium, coarse, seed),
+        "coarse": wider,
         "medium": medium,
         "fine": medium if fine is None else leiden.split(net, medium, fine, seed),
     }
 
 
-def _agreement(n: int, runs: list[tuple[Int64, Int64]]) -> float:
-    """Mean adjusted Rand index of each two runs, over the rows that both had."""
-    table = np.full((len(runs), n), -1, dtype=np.int64)
-    for at, (rows, labels) in enumerate(runs):
-        table[at, rows] = labels
-    pairs = [(a, b, (a >= 0) & (b >= 0)) for a, b in combinations(table, 2)]
-    return float(np.mean([adjusted_rand_score(a[both], b[both]) for a, b, both in pairs]))
+def linked(vectors: Float32, labels: Int64, count: int | None, metric: Metric) -> Int64:
+    """(n,) int64: groups of whole clusters whose centres are close, by average linkage.
+
+    count: how many groups; None cuts at the widest gap in the heights of the tree that leaves 2 groups to half as many as clusters.
+    """
+    k = int(labels.max()) + 1
+    member = csr_matrix((np.ones(len(labels), dtype=np.float32), (labels, np.arange(len(labels)))))
+    centers = (member @ vectors) / np.bincount(labels)[:, None].astype(np.float32)
+    tree = linkage(unit(centers) if metric is Metric.COSINE else centers, "average")
+    if count is None:
+        gaps = np.diff(tree[:, 2])  # that at k - c - 1 lies between c + 1 groups and c
+        counts = np.arange(2, k // 2 + 1)
+        count = int(counts[np.argmax(gaps[k - counts - 1])])
+    return leiden.by_size(cut_tree(tree, count)[:, 0].astype(np.int64)[labels])
 
 
 def _distances(vectors: Float32, metric: Metric) -> Float32:

@@ -91,6 +91,14 @@ def ingest_command(
     keep_content: Annotated[
         bool, typer.Option("--keep-content", help="Keep the files' bytes in the store.", rich_help_panel=_JOB)
     ] = False,
+    flag_outliers: Annotated[
+        bool,
+        typer.Option(
+            "--flag-outliers",
+            help="Judge new items by the outliers last kept, in their metadata.",
+            rich_help_panel=_JOB,
+        ),
+    ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Stay, and keep the store in step with the sources.", rich_help_panel=_JOB)
     ] = False,
@@ -144,6 +152,7 @@ def ingest_command(
         keep_content,
         sync,
         strict,
+        flag_outliers,
         name,
     )
     job = _Command(store, sources, collection_name, encoder, options, form)

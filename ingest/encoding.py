@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +40,7 @@ class Encoding:
     def __init__(self, collection: Collection, reuse: Reuse) -> None:
         self._collection, self._reuse = collection, reuse
         self._fresh = len(collection) == 0  # a first run need not look for what is there
+        self._found = frozenset(column for study in collection.studies() for column in study.columns.values())
         spaces = {name: collection.space(name) for name in collection.spaces()}
         self.takes = {name: space.encoder.modalities for name, space in spaces.items() if space.fingerprint is not None}
         self.fingerprints = {name: space.fingerprint for name, space in spaces.items() if space.fingerprint is not None}
@@ -50,7 +51,7 @@ class Encoding:
         """Encode what must be. Raises what an encoder raises."""
         latest = list({str(one.item.id): one for one in batch.passages}.values())
         known = self._known(latest)
-        alike = [one for one in latest if _equal(one.item, known.get(str(one.item.id)))]
+        alike = [one for one in latest if _equal(one.item, known.get(str(one.item.id)), self._found)]
         there = {str(one.item.id) for one in alike} - self._lacking(alike)
         fresh = [one for one in latest if str(one.item.id) not in there]
         ready = Ready([one.item for one in fresh], {}, batch.finished, batch.skipped, batch.problems, batch.done)
@@ -112,8 +113,12 @@ def _content(passage: Passage, takes: frozenset[Modality], at: int) -> tuple[_Co
     return (modality, passage.key or f"unnamed {at}"), item
 
 
-def _equal(item: Item, old: Item | None) -> bool:
-    return old is not None and _same_content(item, old) and item.uri == old.uri and _told(item) == _told(old)
+def _equal(item: Item, old: Item | None, found: Container[str]) -> bool:
+    """Whether nothing of an item is new. found: columns of studies, which its source says nothing of."""
+    if old is None or not _same_content(item, old) or item.uri != old.uri:
+        return False
+    told = _told(item)
+    return told == {key: value for key, value in _told(old).items() if key in told or key not in found}
 
 
 def _same_content(item: Item, old: Item | None) -> bool:

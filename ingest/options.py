@@ -32,6 +32,7 @@ class Options:
     keep_content: bool = False  # keep the bytes of each file in the store
     sync: bool = False  # remove items whose file has gone
     strict: bool = False  # stop at the first problem
+    flag_outliers: bool = False  # judge each new item by the outliers last kept, and say so in its metadata
     name: str | None = None  # what standard input would be called as a file, which says how to read it
 
     def check(self) -> None:

@@ -19,6 +19,7 @@ from ingest.ahead import Ahead
 from ingest.commit import Committer
 from ingest.documents import Opener
 from ingest.encoding import Encoding, Ready
+from ingest.flagging import Flagging
 from ingest.ledger import Ledger, archive_of
 from ingest.options import Options
 from ingest.readers.columns import Columns, MissingColumn
@@ -157,6 +158,7 @@ class _Job:
         )
         reuse = Reuse(target)
         self._encoding = Encoding(target, reuse)
+        self._flagging = Flagging(target) if options.flag_outliers else None
         self._committer = Committer(target, self._ledger, reuse, self._shape, self._result)
 
     def run(self, progress: Callable[[Progress], None] | None, stop: threading.Event | None) -> Result:
@@ -165,6 +167,8 @@ class _Job:
             with Ahead(self._documents(), self._opener, self._ledger, self._options.batch) as ahead:
                 for batch in ahead.batches():
                     ready = self._encoding.prepare(batch)
+                    if self._flagging is not None:
+                        ready.items = self._flagging.told(ready.items, ready.vectors)
                     if pending is not None:
                         pending.result()
                     pending = committer.submit(self._committer.commit, ready, self._encoding.fingerprints)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from latentstore.analysis.progress import Progress, silent
 from latentstore.encoders.base import Encoder, Role
@@ -17,6 +17,9 @@ from latentstore.findings.labels import Labels
 from latentstore.findings.maps import ItemMap
 from latentstore.findings.outliers import Outliers, Scores
 from latentstore.types import Float32, Metric
+
+if TYPE_CHECKING:
+    from latentstore.engine.studies.outliers import Judge
 
 
 class Space:
@@ -221,9 +224,16 @@ class Space:
         Scores and p-values compare with those of the items in the store. fdr: of the flags among these items; None takes that
         of the run. Raises InvalidInput where no outliers were kept.
         """
+        return self.judge().score(self.encode(items), fdr)
+
+    def judge(self) -> Judge:
+        """What `score` asks, ready for many batches of vectors: `judge().score(vectors)`. It does not see what is added later.
+
+        Raises InvalidInput where no outliers were kept.
+        """
         from latentstore.engine.studies import outliers
 
-        return outliers.judge(self._engine, self.name).score(self.encode(items), fdr)
+        return outliers.judge(self._engine, self.name)
 
     def info(self) -> dict[str, Any]:
         """Counts, encoder, index and measured recall."""

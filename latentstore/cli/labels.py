@@ -45,7 +45,7 @@ def labels(
 
     Examples:
       latentstore labels pile.latent kind
-      latentstore labels pile.latent kind --format csv > doubts.csv
+      latentstore labels pile.latent kind --format csv
       latentstore labels pile.latent kind --no-keep --accuracy 0.9
     """
     with collection(store, collection_name, read_only=not keep) as docs:

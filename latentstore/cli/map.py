@@ -49,7 +49,7 @@ def map_(
 
     Examples:
       latentstore map pile.latent
-      latentstore map pile.latent --format csv > places.csv
+      latentstore map pile.latent --format csv
       latentstore map pile.latent --no-keep --format json
     """
     with collection(store, collection_name, read_only=not keep) as docs:

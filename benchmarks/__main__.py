@@ -12,7 +12,7 @@ import sys
 from benchmarks import data, tables
 from benchmarks.report import Bound, named
 
-_ANY_SIZE = ("search", "filters", "opening")
+_ANY_SIZE = ("search", "filters", "opening", "analysis_scale")
 _NO_ROWS = ("encode", "audio", "image", "ingest", "clusters", "outliers")
 _ALL = (*_NO_ROWS, *_ANY_SIZE, "write")
 

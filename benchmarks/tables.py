@@ -39,7 +39,12 @@ def _there(name: str) -> bool:
 
 
 def _of_size(suffix: str) -> Iterator[str]:
-    for name, make in (("search", _searches), ("filters", _filters), ("opening", _openings)):
+    for name, make in (
+        ("search", _searches),
+        ("filters", _filters),
+        ("opening", _openings),
+        ("analysis_scale", _analyses),
+    ):
         if _there(name + suffix):
             yield make(kept(name + suffix))
 
@@ -88,6 +93,13 @@ def _openings(result: dict[str, Any]) -> str:
     lines += [[one["whole process"], f"{one['median s']:.2f}", "", ""] for one in result["results"]["commands"]]
     heading = [f"{_rows(result)} rows, a fresh process until its first hit", "s", "resident MB", "of it private MB"]
     return _table(heading, lines)
+
+
+def _analyses(result: dict[str, Any]) -> str:
+    lines = [
+        [one["analysis"], f"{one['seconds']:,.0f}", f"{one['MB above the vectors']:,}"] for one in result["results"]
+    ]
+    return _table([f"{_rows(result)} rows, a whole space", "s", "MB above the vectors at most"], lines)
 
 
 def _writes(result: dict[str, Any]) -> str:
@@ -197,7 +209,8 @@ def _bounds() -> Iterator[dict[str, Any]]:
         "image",
         "audio",
         *_ANALYSES,
-        *(n + _MILLION for n in ("search", "filters", "opening")),
+        "analysis_scale",
+        *(n + _MILLION for n in ("search", "filters", "opening", "analysis_scale")),
     ):
         for bound in kept(name)["bounds"] if _there(name) else ():
             size = ", at 1,000,000 rows" if name.endswith(_MILLION) else ""

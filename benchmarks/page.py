@@ -50,6 +50,7 @@ def main() -> None:
             "laid out, s": laid,
             "load, s": median(loads),
             "slowest, s": max(loads),
+            "of work, s": median(works),
             "a frame, ms": median(gaps),
         }
     ]

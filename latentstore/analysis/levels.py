@@ -2,10 +2,11 @@
 
 The rule for medium. Every resolution of a grid is tried, on all rows and on random halves of them. One is admitted where the
 clusters come back in the halves about as well as they do at any resolution, and most rows have most of their neighbours in
-their own cluster; of those admitted, the one wins whose clusters lie farthest apart. Coming back alone would favour few large
-groups, distance alone ever smaller ones. Coarse: what comes back best among a quarter as many clusters or fewer, half where
-there is no such; groups of centres where the graph says nothing of what belongs together. Fine: what comes back best among
-half as many again or more. Stability after Ben-Hur, Elisseeff & Guyon 2002; separation: the silhouette, Rousseeuw 1987.
+their own cluster; of those admitted, the one wins whose clusters lie farthest apart, the coarsest of equals. Coming back
+alone would favour few large groups, distance alone ever smaller ones. Coarse: what comes back best among a quarter as many
+clusters or fewer, half where there is no such; groups of centres where the graph says nothing of what belongs together. Fine:
+what comes back best among half as many again or more. Stability after Ben-Hur, Elisseeff & Guyon 2002; separation: the
+silhouette, Rousseeuw 1987.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ RESOLUTIONS = tuple(2.0 ** (step / 2) for step in range(-4, 15))  # from a quart
 _HALVES = 6
 _LEEWAY = 0.08  # of stability: what lies so close to the best came back as well, but for the draw
 _AT_HOME = 0.75  # share of the rows that have most of their neighbours in their own cluster
+_SAME = 0.0075  # of separation: about one and a half standard errors of the mean over the rows judged
 _SOMEWHAT = 0.5  # the same, for the fine level
 _JUDGED = 2000  # rows whose silhouette is taken
 
@@ -58,7 +60,8 @@ class Sweep:
         return np.asarray(home & (self.stability >= self.stability[home].max() - _LEEWAY))
 
     def chosen(self) -> int:
-        return int(np.argmax(np.where(self.admitted(), self.separation, -np.inf)))
+        apart = np.where(self.admitted(), self.separation, -np.inf)
+        return int(np.argmax(apart >= apart.max() - _SAME))
 
     def resolution(self, level: str, k: int) -> float | None:
         """For the level next to one of k clusters; None where nothing in the sweep is that coarse or that fine."""

@@ -43,6 +43,7 @@ _CLUSTER = _columns(
 _STRANGER = _columns(
     "space:text id:text score:float p_value:float flagged:bool nearest:[text] times:float cluster:text words:[text]"
 )
+_LABEL = _columns("space:text column:text id:text label:text suggested:text confidence:float")
 _COPY = _columns("space:text group:int kind:text id:text kept:bool kept_id:text widest:float")
 
 
@@ -114,6 +115,18 @@ def _strangers(one: Studied) -> Iterator[Row]:
         yield {"space": one.sample.space, **asdict(stranger)}
 
 
+def _suspects(one: Studied) -> Iterator[Row]:
+    """Items that look mislabelled, and values for those that have none, by column."""
+    for found in one.labels:
+        for name, label, suggested, confidence in found.rows().values:
+            told = {
+                "label": None if label is None else str(label),
+                "suggested": str(suggested),
+                "confidence": confidence,
+            }
+            yield {"space": one.sample.space, "column": found.column, "id": name, **told}
+
+
 def _copies(one: Studied) -> Iterator[Row]:
     """A row a member of a group, the kept one first."""
     for at, group in enumerate(one.duplicates.groups if one.duplicates else ()):
@@ -169,6 +182,7 @@ _LISTS: dict[str, tuple[Mapping[str, str], Callable[[Studied], Iterator[Row]]]] 
     "clusters": (_CLUSTER, _clusters),
     "outliers": (_STRANGER, _strangers),
     "duplicates": (_COPY, _copies),
+    "labels": (_LABEL, _suspects),
 }
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from latentstore.findings.clusters import Cluster as Found
 from latentstore.findings.clusters import Level as Grain
-from latentstore.reports import copies, media, points, strangers
+from latentstore.reports import checks, copies, media, points, strangers
 from latentstore.reports.model import Cluster, Column, Duplicates, Level, MapQuality, Outliers, Points, Section
 from latentstore.reports.points import Shown
 from latentstore.reports.studied import Studied
@@ -43,6 +43,7 @@ def section(studied: Studied, seed: int, budget: float, most: int = points.MOST)
         outliers=filling.outliers(),
         duplicates=filling.duplicates(),
         columns=[Column(one.name, one.kind, filling.shown.of(one.values)) for one in studied.columns],
+        labels=[checks.shown(one, filling.point) for one in studied.labels],
         changes=studied.changes,
         methods=studied.methods,
         notes=[*studied.notes, *filling.notes],
@@ -143,6 +144,8 @@ def _named(studied: Studied) -> Iterator[str]:
         yield from strangers.named(studied.outliers)
     if studied.duplicates is not None:
         yield from copies.named(studied.duplicates)
+    for labels in studied.labels:
+        yield from checks.named(labels)
     for grain in clusters.levels.values() if clusters is not None else ():
         yield from _typical(grain.clusters)
         for one in grain.clusters:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from latentstore.engine.studies.sample import Sample
 from latentstore.findings.clusters import Clustering
 from latentstore.findings.duplicates import Duplicates
+from latentstore.findings.labels import Labels
 from latentstore.findings.maps import ItemMap
 from latentstore.findings.outliers import Outliers
 from latentstore.reports import points
@@ -41,7 +41,7 @@ class Studied:
     outliers: Outliers | None = None
     duplicates: Duplicates | None = None
     map: ItemMap | None = None
-    labels: list[Any] = field(default_factory=list)
+    labels: list[Labels] = field(default_factory=list)
     changes: Changes | None = None
     columns: list[Column] = field(default_factory=list)
     methods: list[Method] = field(default_factory=list)

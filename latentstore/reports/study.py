@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from latentstore.analysis import outliers
@@ -13,7 +14,8 @@ from latentstore.collection import Collection
 from latentstore.engine.studies import keep
 from latentstore.engine.studies.sample import Sample
 from latentstore.errors import InvalidInput
-from latentstore.reports import columns, since
+from latentstore.findings.labels import Labels
+from latentstore.reports import checks, columns, since
 from latentstore.reports.model import Method
 from latentstore.reports.studied import Options, Studied
 from latentstore.storage.columns import MODALITY
@@ -43,6 +45,7 @@ class _Run:
         self.engine = collection.engine
         self.sample, self.asked, self.progress = sample, asked, progress
         self.keeping = asked.keep and not self.engine.read_only
+        self.reached = 0.0
         self.found = Studied(sample, modality(sample), self.engine.space(sample.space).row.encoder)
 
     def all(self) -> Studied:
@@ -53,6 +56,7 @@ class _Run:
         self._outliers()
         self._duplicates()
         self._map()
+        self._labels()
         self._since(began)
         return self.found
 
@@ -60,7 +64,9 @@ class _Run:
         """What an analysis finds, or None with a note where the items are not such as it can work on."""
 
         def told(step: str, share: float) -> None:
-            self.progress(step, shares[0] + (shares[1] - shares[0]) * min(1.0, share))
+            # An analysis has several steps, each from 0 to 1: what was reached is never taken back.
+            self.reached = max(self.reached, shares[0] + (shares[1] - shares[0]) * min(1.0, share))
+            self.progress(step, self.reached)
 
         told(what, 0.0)
         try:
@@ -83,13 +89,16 @@ class _Run:
             )
 
     def _columns(self) -> None:
+        began = time.perf_counter()
         written = {name for study in keep.history(self.engine) for name in study.columns.values()}
         values = {name: self.sample.column(name) for name in self.sample.columns}
         chosen = columns.choose(values, self.sample.uris, written)
         self.found.columns = chosen.columns
-        if chosen.left_out:
-            told = "; ".join(f"{name} {why}" for name, why in chosen.left_out.items())
-            self.found.notes.append(f"columns not shown: {told}")
+        left_out = "; ".join(f"{name} {why}" for name, why in chosen.left_out.items())
+        how = "shares of values, and middles of numbers, in each group" + (
+            f". Left out: {left_out}" if left_out else ""
+        )
+        self._method("Columns", how, {}, began, {"shown": len(chosen.columns)})
 
     def _clusters(self) -> None:
         began = time.perf_counter()
@@ -162,6 +171,25 @@ class _Run:
         )
         facts = {"trustworthiness": found.trustworthiness, "continuity": found.continuity, "measured on": found.asked}
         self._method("Map", how, {"method": found.method}, began, facts)
+
+    def _labels(self) -> None:
+        """Columns that nobody asked about are looked at, and nothing of that is kept."""
+        own = [column for column in self.found.columns if column.name in self.sample.columns]
+        for name in checks.candidates(own, self.sample.graph(_GRAPH)):
+            began = time.perf_counter()
+            found = self._try(
+                f"labels of {name}",
+                (0.95, 1.0),
+                partial(self._told_apart, name),
+            )
+            if found is not None:
+                self.found.labels.append(found)
+                how = f"{name} of each item is read off its neighbours and by a linear model, without looking at its own (cross-validated)"
+                facts = {"items": found.items, "balanced accuracy": round(found.balanced, 4)}
+                self._method("Labels", how, {"column": name}, began, facts)
+
+    def _told_apart(self, name: str, told: Progress) -> Labels:
+        return self.space.labels(name, self.asked.seed, where=self.asked.where, keep=False, progress=told)
 
     def _split(self) -> str | None:
         """A column that parts the items for training and testing, by its name."""

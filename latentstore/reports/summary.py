@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from latentstore.reports import standing
-from latentstore.reports.model import Cluster, LabelCheck, Section, Statement, Sureness
+from latentstore.reports.model import Cluster, DuplicateGroup, LabelCheck, Section, Statement, Sureness
 from latentstore.reports.standing import Standing
 
 MOST = 9
 _NAMED = 5  # groups that a sentence names
 _QUOTED = 90  # characters of an item's text
+_AMONG = 56  # where several are quoted
+_FEW = 3  # so many
 _STEADY = 0.75  # stability from which a group is called steady (Hennig 2007: .75 valid, .6 a pattern)
 _PATTERN = 0.6
 _KINDS = {"text": "text", "image": "picture", "audio": "sound", "vector": "vector"}
@@ -43,8 +46,8 @@ def _contents(items: int, sections: Sequence[Section]) -> str:
 def _told(section: Section, several: bool) -> Iterator[tuple[int, Statement]]:
     """What is worth saying of a space, each with its rank: lower is told first where not all can be."""
     makers: list[tuple[int, Callable[[Section], Statement | None]]] = [
-        *((0, _subject), (3, _groups), (1, _strange), (2, _twice), (2, _leaks), (4, _stands_out)),
-        *((5, _labelled), (1, _changed), (6, _rough)),
+        *((0, _subject), (3, _groups), (1, _strange), (2, _twice), (2, _leaks), (4, partial(_stands_out, which=0))),
+        *((6, partial(_stands_out, which=1)), (5, _labelled), (1, _changed), (7, _rough)),
     ]
     for rank, make in makers:
         statement = make(section)
@@ -114,19 +117,12 @@ def _strange(section: Section) -> Statement | None:
     if found is None:
         return None
     because = f"{plural(found.judged, 'item')} judged; at most {found.fdr:.0%} of what is flagged is expected to be a false alarm"
+    strangest = joined([cited(section, one.point, _AMONG) for one in found.listed[:_FEW]] or ["none"])
     if not found.flagged or not found.listed:
-        return Statement(
-            "Nothing stands out beyond chance: every item has others like it.",
-            "likely",
-            because,
-            section.space,
-            "outliers",
-        )
+        text = f"No item is so strange that it must be out of place; the strangest: {strangest}."
+        return Statement(text, "likely", because, section.space, "outliers")
     odd = "does not belong to the rest" if found.flagged == 1 else "do not belong to the rest"
-    strangest = cited(section, found.listed[0].point)
-    text = (
-        f"{plural(found.flagged, 'item')} ({share(found.flagged, found.judged)}) {odd}; the strangest is {strangest}."
-    )
+    text = f"{plural(found.flagged, 'item')} ({share(found.flagged, found.judged)}) {odd}; the strangest: {strangest}."
     return Statement(text, "likely", because, section.space, "outliers")
 
 
@@ -143,12 +139,19 @@ def _twice(section: Section) -> Statement | None:
     text = f"{plural(copies, 'item')} ({share(copies, section.items)}) repeat{'s' if copies == 1 else ''} others: "
     text += joined([part for part in parts if part])
     if found.listed:
-        largest = max(found.listed, key=lambda group: group.copies)
-        text += f"; the most repeated, {largest.copies:,} times in all, is {cited(section, largest.kept)}"
+        text += _example(section, max(found.listed, key=lambda group: group.copies))
     within = f"; nearly: within a distance of {found.threshold:.3g}" if found.near and found.threshold else ""
     return Statement(
         f"{text}.", "counted" if not found.near else "likely", f"equal content{within}", section.space, "duplicates"
     )
+
+
+def _example(section: Section, group: DuplicateGroup) -> str:
+    if group.copies > 2 or group.kind == "exact":
+        times = f", {group.copies:,} times in all," if group.copies > 2 else ""
+        return f"; the most repeated{times} is {cited(section, group.kept)}"
+    pair = [cited(section, point, _AMONG) for point in (group.kept, *group.others[:1])]
+    return f", such as {joined(pair)}"
 
 
 def _leaks(section: Section) -> Statement | None:
@@ -161,14 +164,15 @@ def _leaks(section: Section) -> Statement | None:
     return Statement(text, "counted", "pairs within the threshold for duplicates", section.space, "duplicates")
 
 
-def _stands_out(section: Section) -> Statement | None:
+def _stands_out(section: Section, which: int) -> Statement | None:
+    """Of the column in which most stands out, or of the next."""
     if section.shown is None:
         return None
     names = {one.number: one.name for one in section.shown.clusters}
     found = [one for one in standing.find(section.columns, section.shown) if not _named_after(one, names)]
-    if not found:
+    if len(found) <= which:
         return None
-    best = found[0]
+    best = found[which]
     because = "chi-square test" if best.value is not None else "Mann-Whitney test"
     because += f" against the other groups, corrected for the number of tests: p {p_value(best.p_value)}"
     return Statement(_standing(best, names.get(best.number, "")), "sure", because, section.space, "columns")
@@ -240,14 +244,14 @@ def _rough(section: Section) -> Statement | None:
     return Statement(text, "sure", because, section.space, "map")
 
 
-def cited(section: Section, point: int) -> str:
+def cited(section: Section, point: int, most: int = _QUOTED) -> str:
     """An item in words: the start of its text, else the last part of its id."""
     text = " ".join((section.points.texts[point] if section.points.texts else "").split())
     if not text:
         return section.points.ids[point].rsplit("/", 1)[-1]
-    if len(text) > _QUOTED:
-        cut = text.rfind(" ", _QUOTED // 2, _QUOTED)
-        text = f"{text[: cut if cut > 0 else _QUOTED]} …"
+    if len(text) > most:
+        cut = text.rfind(" ", most // 2, most)
+        text = f"{text[: cut if cut > 0 else most]} …"
     return quoted(text)
 
 

@@ -69,10 +69,15 @@ def test_groups_that_do_not_come_back_make_it_unsure():
 def test_strange_items_are_counted_and_the_strangest_is_quoted():
     found = Outliers("knn", 0.05, N, 3, np.zeros(N), np.zeros(N, bool), [Outlier(9, 2.0)])
     assert told(section(outliers=found), part="outliers").text == (
-        "3 items (2 %) do not belong to the rest; the strangest is “text 9”."
+        "3 items (2 %) do not belong to the rest; the strangest: “text 9”."
     )
-    none = Outliers("knn", 0.05, N, 0, np.zeros(N), np.zeros(N, bool))
-    assert "Nothing stands out beyond chance" in told(section(outliers=none), part="outliers").text
+
+
+def test_where_none_can_be_called_strange_the_strangest_are_quoted_all_the_same():
+    none = Outliers("knn", 0.05, N, 0, np.zeros(N), np.zeros(N, bool), [Outlier(9, 2.0), Outlier(4, 1.9)])
+    assert told(section(outliers=none), part="outliers").text == (
+        "No item is so strange that it must be out of place; the strangest: “text 9” and “text 4”."
+    )
 
 
 def test_copies_are_counted_and_the_most_repeated_is_quoted():

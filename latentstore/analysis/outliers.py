@@ -102,9 +102,20 @@ def score(
     return Scored(_joined(found, joins), Model(method, metric, facts, arrays))
 
 
-def judge(model: Model, reference: Float32, vectors: Float32, *, progress: Progress = silent) -> Float64:
-    """(q,) float64: scores of (q, dim) new rows. reference: the rows that the model was made from, in their order then."""
-    ready, old = (_ready(rows, model.metric, model.arrays) for rows in (vectors, reference))
+def measured(model: Model, vectors: Float32) -> Float32:
+    """(n, dim) rows as the model measures them: of unit length, or with their columns scaled."""
+    return _ready(vectors, model.metric, model.arrays)
+
+
+def judge(
+    model: Model, reference: Float32, vectors: Float32, *, prepared: bool = False, progress: Progress = silent
+) -> Float64:
+    """(q,) float64: scores of (q, dim) new rows. reference: the rows that the model was made from, in their order then.
+
+    prepared: the reference is what `measured` gave of them, which batches after batches need only once.
+    """
+    ready = measured(model, vectors)
+    old = reference if prepared else measured(model, reference)
     parts = {part["measure"]: _MEASURES[part["measure"]](part["k"]) for part in model.facts["parts"]}
     k = max(part.neighbors for part in parts.values())
     positions, distances = nearest(ready, old, k, model.metric, progress=progress) if k else (None, None)

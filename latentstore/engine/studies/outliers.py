@@ -141,7 +141,10 @@ def _outcome(result: Outliers, sample: Sample, scored: Scored, where: str | None
 
 @dataclass(frozen=True)
 class Judge:
-    """What the run last kept in a space says of items that are not in the store. Made by `judge`; good for many batches."""
+    """What the run last kept in a space says of items that are not in the store. Made by `judge`; good for many batches.
+
+    reference: the vectors of the items that were scored, as the model measures them; known: their scores.
+    """
 
     study: Study
     model: Model
@@ -151,7 +154,7 @@ class Judge:
     def score(self, vectors: Float32, fdr: float | None = None) -> Scores:
         """Of (q, dim) vectors. fdr: among these items; None takes that of the run."""
         rate = float(self.study.parameters["fdr"]) if fdr is None else checked_rate(fdr)
-        scores = outliers.judge(self.model, self.reference, vectors) if len(vectors) else np.empty(0)
+        scores = outliers.judge(self.model, self.reference, vectors, prepared=True) if len(vectors) else np.empty(0)
         p = conformal.p_values(scores, self.known)
         return Scores(scores, p, conformal.flags(p, rate), rate, self.study)
 
@@ -172,4 +175,4 @@ def judge(engine: Engine, space: str) -> Judge:
     own = {name.removeprefix("model."): array for name, array in arrays.items() if name.startswith("model.")}
     model = Model(study.parameters["method"], Metric(told["metric"]), told["facts"], own).only(there)
     reference = sample.vectors if len(here) == len(sample) else sample.vectors[here]
-    return Judge(study, model, reference, np.asarray(arrays["scores"], dtype=np.float64))
+    return Judge(study, model, outliers.measured(model, reference), np.asarray(arrays["scores"], dtype=np.float64))

@@ -32,7 +32,7 @@ from latentstore.types import Float64, Int64, Modality
 KIND = "clusters"
 WIDE = 2 * clusters.K  # so that half of the rows still have about K neighbours among themselves
 _RESAMPLED = 20_000  # items that halves are drawn from; of more, as many at random
-_ROUNDS = (8, 20)  # fewest, for many items, and most, for few
+_ROUNDS = (5, 20)  # fewest, for many items, and most, for few
 _BORDER = 5  # border cases that are named
 # Columns that say where in its source an item stands: they name no cluster.
 _PLACES = frozenset({"start", "end", "part", "parts", "line", "record", "content", "modality"})
@@ -169,7 +169,7 @@ def _resampled(
         order = np.arange(len(drawn))
 
     def again(rows: Int64, round_: int) -> dict[str, Int64]:
-        return {name: clusters.again(vectors, graph, found, name, rows, round_) for name in clusters.LEVELS}
+        return clusters.regrouped(vectors, graph, found, rows, round_)
 
     rounds = int(np.clip(100_000 // len(order), *_ROUNDS))
     resampled = resampling.resample(again, levels, order, rounds=rounds, seed=seed, progress=progress)

@@ -40,7 +40,7 @@ def choose(values: Mapping[str, Sequence[Any]], uris: Sequence[str | None], writ
     columns: list[Column] = []
     left_out: dict[str, str] = {}
     for name, column in values.items():
-        if name in written:
+        if name in written or all(value is None for value in column):
             continue
         found = "is the place of an item in its file" if name.casefold() in _PLACE else parsed(name, column)
         if isinstance(found, Column):
@@ -55,15 +55,13 @@ def choose(values: Mapping[str, Sequence[Any]], uris: Sequence[str | None], writ
 def parsed(name: str, values: Sequence[Any]) -> Column | str:
     """A column as a page shows it, or why not."""
     there = [value for value in values if value is not None]
-    if not there:
-        return "has no value"
     kind = _kind(there)
     if kind is None:
         return "holds lists, nested values or bytes"
     shown = [None if value is None else _value(value, kind) for value in values]
     distinct = Counter(value for value in shown if value is not None)
     if len(distinct) < 2:
-        return "has one value only"
+        return "has one value at most"
     many = len(distinct) == len(there) or len(distinct) > max(FEW_NUMBERS, min(_MANY, _DISTINCT * len(there)))
     if kind == "category" and many:
         return "has a value of its own for most items"

@@ -58,7 +58,8 @@ def _told(section: Section, several: bool) -> Iterator[tuple[int, Statement]]:
 def _of(statement: Statement, section: Section) -> Statement:
     """Says which space is meant, where there are several."""
     place = f"{_KINDS.get(section.modality, 'vector').capitalize()}s: "
-    return Statement(place + statement.text, statement.sureness, statement.because, statement.space, statement.part)
+    text = place + statement.text[:1].lower() + statement.text[1:]
+    return Statement(text, statement.sureness, statement.because, statement.space, statement.part)
 
 
 def _subject(section: Section) -> Statement | None:
@@ -66,21 +67,16 @@ def _subject(section: Section) -> Statement | None:
         return None
     level, total = section.levels[0], max(1, section.items)
     if len(level.clusters) == 1:
-        name = level.clusters[0].name
-        return Statement(
-            f"It falls into no groups: all of it is one, {quoted(name)}.",
-            "likely",
-            "no split of it held",
-            section.space,
-            "clusters",
-        )
+        text = "It falls into no groups: nothing parts it clearly."
+        return Statement(text, "likely", "no split of it held", section.space, "clusters")
     first = level.clusters[:_NAMED]
     named = [f"{quoted(one.name)} ({share(one.size, total)})" for one in first]
     rest = len(level.clusters) - len(first)
     if rest:
         named.append(f"{plural(rest, 'smaller group')} ({share(sum(c.size for c in level.clusters[_NAMED:]), total)})")
     sureness, because = _steadiness(level.clusters)
-    return Statement(f"It is about {joined(named)}.", sureness, because, section.space, "clusters")
+    opening = "It is about" if section.modality == "text" else "It falls into the groups"
+    return Statement(f"{opening} {joined(named)}.", sureness, because, section.space, "clusters")
 
 
 def _steadiness(clusters: Sequence[Cluster]) -> tuple[Sureness, str]:

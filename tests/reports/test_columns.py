@@ -34,7 +34,7 @@ def test_values_become_what_a_page_can_show(values, kind, shown):
     ("values", "why"),
     [
         ([None, None], "no value"),
-        (["a", "a", None], "one value only"),
+        (["a", "a", None], "one value at most"),
         ([["a"], ["b"]], "lists"),
         ([{"a": 1}, {"a": 2}], "lists"),
         (["a", "b", "c"], "of its own"),

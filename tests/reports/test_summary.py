@@ -61,6 +61,13 @@ def test_subjects_are_named_with_their_shares_and_their_steadiness():
     assert (one.sureness, "78%" in one.because) == ("sure", True)
 
 
+def test_what_is_no_text_falls_into_groups_and_of_a_single_one_there_is_nothing_to_name():
+    pictures = told(section("image", "image"), part="clusters")
+    assert pictures.text == "It falls into the groups “rent” (75 %) and “parrots” (25 %)."
+    one = section(levels=[Level("coarse", LABELS, [Cluster(4, "rent", 200)])])
+    assert told(one, part="clusters").text == "It falls into no groups: nothing parts it clearly."
+
+
 def test_groups_that_do_not_come_back_make_it_unsure():
     shaky = [Cluster(4, "rent", 150, stability=0.3), Cluster(7, "parrots", 50, stability=0.2)]
     assert told(section(levels=[Level("coarse", LABELS, shaky)]), part="clusters").sureness == "unsure"

@@ -33,7 +33,7 @@ def test_values_become_what_a_page_can_show(values, kind, shown):
 @pytest.mark.parametrize(
     ("values", "why"),
     [
-        ([None, None], "no value"),
+        ([None, None], "one value at most"),
         (["a", "a", None], "one value at most"),
         ([["a"], ["b"]], "lists"),
         ([{"a": 1}, {"a": 2}], "lists"),

@@ -91,7 +91,7 @@ def cut(text: str, limit: int) -> str:
 
 def breakable(name: str) -> Html:
     """A file's name or an address, that may be broken after the signs that part its words."""
-    return join([join(part, el("wbr")) for part in re.split(r"(?<=[_\-./ ])", name)])
+    return join([join(part, el("wbr")) for part in re.split(r"(?<=[_\-./])", name)])
 
 
 def percent(share: float) -> str:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from latentstore.reports import payload
 from latentstore.reports.cards import anchor, cards, glimpse
-from latentstore.reports.html import Html, el, join, percent, plural
+from latentstore.reports.html import Html, breakable, el, join, percent, plural
 from latentstore.reports.model import Cluster, Section
 
 STEADY = 0.75  # Hennig (2007): below it a cluster should not be trusted as it stands; below .6 not at all
 LOOSE = 0.6
+ROWS = 48  # so many groups of the map's level are in sight at first; the coarse ones after them stay closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,11 @@ def tree(section: Section, index: int) -> Html:
     """The clusters of a section, from coarse to fine, as nested lists that open."""
     grown = _grow(section, index)
     roots = [cluster for found in grown.children[0].values() for cluster in found]
-    return el("ul", [_node(grown, 0, cluster) for cluster in roots], class_="tree")
+    rows, lines = 0, list[Html]()
+    for cluster in roots:
+        rows += _rows(grown, 0, cluster)
+        lines.append(_node(grown, 0, cluster, unfold=rows <= ROWS or not lines))
+    return el("ul", lines, class_="tree")
 
 
 def colours(section: Section) -> dict[int, int]:
@@ -63,7 +68,13 @@ def _grow(section: Section, index: int) -> _Tree:
     return _Tree(section, index, shown, colours(section), names, tuple(children))
 
 
-def _node(tree: _Tree, depth: int, cluster: Cluster) -> Html:
+def _rows(tree: _Tree, depth: int, cluster: Cluster) -> int:
+    if depth >= tree.shown:
+        return 1
+    return sum(_rows(tree, depth + 1, one) for one in tree.children[depth + 1].get(cluster.number, []))
+
+
+def _node(tree: _Tree, depth: int, cluster: Cluster, *, unfold: bool = True) -> Html:
     below = _below(tree, depth, cluster)
     head = el("summary", _head(tree, depth, cluster))
     finer = el("ul", [_node(tree, depth + 1, one) for one in below]) if below else None
@@ -72,7 +83,7 @@ def _node(tree: _Tree, depth: int, cluster: Cluster) -> Html:
     grain = f"depth{min(depth, 3)}"
     # The same name may be on two levels; only the one that colours the map is what links go to.
     target = f"cluster-{tree.index}-{cluster.number}" if depth == tree.shown else None
-    return el("li", el("details", head, about, finer, open=depth < tree.shown), class_=grain, id=target)
+    return el("li", el("details", head, about, finer, open=unfold and depth < tree.shown), class_=grain, id=target)
 
 
 def _below(tree: _Tree, depth: int, cluster: Cluster) -> list[Cluster]:
@@ -87,15 +98,17 @@ def _head(tree: _Tree, depth: int, cluster: Cluster) -> Html:
     colour = swatch(tree.colours.get(cluster.number)) if depth == tree.shown else None
     share = cluster.size / max(tree.section.items, 1)
     largest = max(one.size for one in tree.section.levels[depth].clusters)
-    flags = [el("span", flag, class_="flag") for flag in cluster.flags]
+    # The last column says what "unstable" says, and how much.
+    doubtful = cluster.stability is not None and cluster.stability < LOOSE
+    flags = [el("span", flag, class_="flag") for flag in cluster.flags if not (doubtful and flag == "unstable")]
     return join(
         colour,
-        el("span", cluster.name, flags, class_="title"),
+        el("span", breakable(cluster.name), flags, class_="title"),
         el("span", glimpse(tree.section.points, cluster.exemplars), class_="sample"),
         bar(cluster.size / max(largest, 1), "size"),
         el("span", f"{cluster.size:,}", el("span", " items", class_="aside"), class_="count"),
         el("span", percent(share), class_="share"),
-        el("span", _steadiness(cluster), class_="steady"),
+        el("span", _steadiness(cluster), class_="steady doubt" if doubtful else "steady"),
     )
 
 

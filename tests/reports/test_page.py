@@ -63,7 +63,8 @@ def unpacked(data: dict[str, Any]) -> dict[str, Any]:
 def test_hostile_text_in_every_field_makes_no_element_and_no_attribute() -> None:
     plain = Reader(render(pages.page(pages.section(text="mild"), text="mild")))
     hostile = Reader(render(pages.page(pages.section(text=pages.EVIL), text=pages.EVIL)))
-    shapes = [[(tag, sorted(attributes)) for tag, attributes in read.tags] for read in (plain, hostile)]
+    # Where a long name may be broken depends on its signs.
+    shapes = [[(tag, sorted(attributes)) for tag, attributes in read.tags if tag != "wbr"] for read in (plain, hostile)]
     assert shapes[0] == shapes[1]
     assert sum(tag == "script" for tag, _ in hostile.tags) == 2  # the data and the page's own
     assert not any("onerror" in attributes for _, attributes in hostile.tags)
@@ -139,6 +140,29 @@ def test_points_that_all_lie_at_one_place_or_nowhere_have_a_page() -> None:
         points = dataclasses.replace(shown.points, coordinates=places)
         found = payload.payload(dataclasses.replace(shown, points=points))
         assert len(set(unpacked(found)["places"].tolist())) == 1
+
+
+def many(coarse: int, each: int) -> model.Section:
+    """Coarse groups with so many finer ones in each."""
+    labels = np.arange(coarse * each)
+    fine = [
+        model.Cluster(c, f"fine {c}", 1, stability=0.5, flags=("unstable",), parent=c // each) for c in labels.tolist()
+    ]
+    broad = [model.Cluster(c, f"coarse {c}", each) for c in range(coarse)]
+    levels = [model.Level("coarse", labels // each, broad), model.Level("medium", labels, fine)]
+    return pages.section(coarse * each, levels=levels, second=None, outliers=None, duplicates=None, labels=())
+
+
+def test_a_long_list_of_groups_is_folded_after_the_first() -> None:
+    for coarse, each, opened in ((3, 4, 3), (20, 10, 4), (3, 100, 1)):
+        read = Reader(render(pages.page(many(coarse, each))))
+        assert sum(tag == "details" and "open" in attributes for tag, attributes in read.tags) == opened
+        assert sum(text.startswith("fine ") for text in read.texts) >= coarse * each
+
+
+def test_an_unstable_group_is_called_doubtful_once() -> None:
+    text = render(pages.page(many(2, 3)))
+    assert text.count(">doubtful 0.50<") == 6 and ">unstable<" not in text
 
 
 def test_every_link_within_the_page_leads_somewhere() -> None:

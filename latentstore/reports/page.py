@@ -104,9 +104,7 @@ def _header(page: Page) -> Html:
 
 
 def _kind(section: Section) -> str:
-    return (
-        f"{plural(section.items, section.modality)}" if section.modality != "audio" else plural(section.items, "sound")
-    )
+    return plural(section.items, {"audio": "sound", "image": "picture"}.get(section.modality, section.modality))
 
 
 def _main(page: Page) -> Html:

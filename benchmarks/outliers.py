@@ -26,7 +26,7 @@ Contender = Callable[[Float32, Metric], Float64]
 
 
 def ours(vectors: Float32, metric: Metric) -> Float64:
-    graph = knn(vectors, min(outliers.NEIGHBORS, len(vectors) - 1), metric)
+    graph = knn(vectors, min(outliers.K, len(vectors) - 1), metric)
     return outliers.score(vectors, graph, metric).scores
 
 
@@ -55,8 +55,8 @@ def main() -> None:
         "tables": (labelled.tables(), Metric.L2),
     }
     found = {name: _measured(sets, metric) for name, (sets, metric) in groups.items()}
-    means = [
-        {"sets": f"{name} ({len(rows)})", **{by: float(np.mean([row[by] for row in rows])) for by in CONTENDERS}}
+    means: list[dict[str, Any]] = [
+        {"sets": f"{name} ({len(rows)})"} | {by: float(np.mean([row[by] for row in rows])) for by in CONTENDERS}
         for name, rows in found.items()
     ]
     table("AUROC, mean of sets", means)

@@ -64,11 +64,13 @@ def test_every_example_runs(tmp_path, monkeypatch):
     notes = tmp_path / "notes"
     notes.mkdir()
     (notes / "rent.md").write_text("We asked the landlord to lower the rent.\n")
-    (tmp_path / "reviews.csv").write_text("review\nfine\n")
+    reviews = [f"{('fine', 'dull')[at % 2]} film {at},{('topic', 'term')[at % 2]},{1990 + at}" for at in range(40)]
+    (tmp_path / "reviews.csv").write_text("review,kind,year\n" + "\n".join(reviews))
     Image.new("RGB", (40, 30), "teal").save(tmp_path / "photo.jpg")
     Image.new("RGB", (40, 30), "green").save(tmp_path / "holiday.jpg")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
+    assert app.run(["ingest", "last-year.latent", "reviews.csv", "--text-column", "review"]) == 0
     for line in [line for name in ("ingest", *app.BUILT_IN) if name != "demo" for line in examples(name)]:
         arguments = shlex.split(line.replace("/home/me", str(tmp_path)))
         assert (line, app.run(arguments[1:])) == (line, 0)

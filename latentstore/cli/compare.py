@@ -52,7 +52,7 @@ def compare(
     "latentstore cluster" kept last where they cover both sets, else they are made for the comparison.
 
     Examples:
-      latentstore compare pile.latent --a "line <= 100" --b "line > 200"
+      latentstore compare pile.latent --a "year < 2000" --b "year > 2004"
       latentstore compare pile.latent --a "kind = 'topic'" --format jsonl
       latentstore compare pile.latent --other last-year.latent --no-keep
     """

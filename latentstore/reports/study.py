@@ -16,6 +16,7 @@ from latentstore.engine.studies.sample import Sample
 from latentstore.errors import InvalidInput
 from latentstore.findings.labels import Labels
 from latentstore.reports import checks, columns, since
+from latentstore.reports.html import percent
 from latentstore.reports.model import Method
 from latentstore.reports.studied import Options, Studied
 from latentstore.storage.columns import MODALITY
@@ -149,7 +150,7 @@ class _Run:
         self.found.outliers = found
         how = (
             "every item is scored by how unlike its surroundings it is, the score is turned into a conformal p-value, and those are "
-            f"flagged of which at most {found.fdr:.0%} are expected to be false alarms (Benjamini & Hochberg 1995)"
+            f"flagged of which at most {percent(found.fdr)} are expected to be false alarms (Benjamini & Hochberg 1995)"
         )
         self._method("Outliers", how, {"method": found.method, "fdr": found.fdr}, began, plain(found.facts))
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from latentstore.reports import standing
+from latentstore.reports.html import percent
 from latentstore.reports.model import Cluster, DuplicateGroup, LabelCheck, Section, Statement, Sureness
 from latentstore.reports.standing import Standing
 
@@ -86,7 +87,7 @@ def _steadiness(clusters: Sequence[Cluster]) -> tuple[Sureness, str]:
     mean = sum((one.stability or 0.0) * one.size for one in known) / sum(one.size for one in known)
     sureness: Sureness = "sure" if mean >= _STEADY else "likely" if mean >= _PATTERN else "unsure"
     return sureness, (
-        f"when halves of the items are grouped again, {mean:.0%} of a group comes back together, on average"
+        f"when halves of the items are grouped again, {percent(mean)} of a group comes back together, on average"
     )
 
 
@@ -112,7 +113,7 @@ def _strange(section: Section) -> Statement | None:
     found = section.outliers
     if found is None:
         return None
-    because = f"{plural(found.judged, 'item')} judged; at most {found.fdr:.0%} of what is flagged is expected to be a false alarm"
+    because = f"{plural(found.judged, 'item')} judged; at most {percent(found.fdr)} of what is flagged is expected to be a false alarm"
     strangest = joined([cited(section, one.point, _AMONG) for one in found.listed[:_FEW]] or ["none"])
     if not found.flagged or not found.listed:
         text = f"No item is so strange that it must be out of place; the strangest: {strangest}."
@@ -199,8 +200,8 @@ def _labelled(section: Section) -> Statement | None:
         return None
     best = max(section.labels, key=_gain)
     accuracy = max(best.neighbours, best.probe)
-    text = f"The values of {best.column} can be told apart by what the items are: {accuracy:.0%} are recognised, "
-    text += f"{best.baseline:.0%} would be by always guessing the commonest"
+    text = f"The values of {best.column} can be told apart by what the items are: {percent(accuracy)} are recognised, "
+    text += f"{percent(best.baseline)} would be by always guessing the commonest"
     if best.suspected:
         text += f"; {plural(best.suspected, 'item')} look{'s' if best.suspected == 1 else ''} mislabelled"
     because = f"cross-validated over {sum(count for _, count, _ in best.classes):,} items"

@@ -125,6 +125,7 @@ def _what_next(place: Path, count: int) -> None:
         f"These answers came from {counted(count, 'passage')} in {place.resolve()}, by meaning, not by words. Now try:"
     )
     commands = (
+        f"latentstore report {name}   # a page that explains the pile: open report.html in a browser",
         f'latentstore search {name} "how do I sort by two keys?" -k 3',
         f'latentstore search {name} "wait for a thread" --where "module = \'threading\'"',
         f"latentstore similar {name} functools.lru_cache",

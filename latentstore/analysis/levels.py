@@ -31,19 +31,19 @@ K = 15  # neighbours of a row
 WIDE = 2 * K  # neighbours looked up, so that among half of the rows K are left
 
 RESOLUTIONS = tuple(2.0 ** (step / 2) for step in range(-4, 15))  # from a quarter to 128
-_HALVES = 6
-_LEEWAY = 0.08  # of stability: what lies so close to the best came back as well, but for the draw
+_RUNS = 3  # clusterings of all rows at a resolution: Leiden's draws move the silhouette
+_HALVES = 12
+_LEEWAY = 0.05  # of stability: what lies so close to the best came back as well, but for the draw
 _AT_HOME = 0.75  # share of the rows that have most of their neighbours in their own cluster
-_SAME = 0.0075  # of separation: about one and a half standard errors of the mean over the rows judged
 _SOMEWHAT = 0.5  # the same, for the fine level
-_JUDGED = 2000  # rows whose silhouette is taken
 
 
 @dataclass(frozen=True)
 class Sweep:
     """What each resolution gave: arrays (r,). counts: clusters. stability: mean adjusted Rand index between the clusters of
     all rows and those of halves. at_home: share of the rows with most of their neighbours in their own cluster.
-    separation: mean silhouette of vectors averaged over their neighbours, -1..1. All but counts: higher is better.
+    separation: mean silhouette of vectors averaged over their neighbours, -1..1. All of these: higher is better. error: the
+    standard error of separation.
     """
 
     resolutions: Float64
@@ -51,6 +51,7 @@ class Sweep:
     stability: Float64
     at_home: Float64
     separation: Float64
+    error: Float64
 
     def admitted(self) -> Bool:
         """(r,) bool: steady and at home. The coarsest is admitted where none is both."""
@@ -61,7 +62,9 @@ class Sweep:
 
     def chosen(self) -> int:
         apart = np.where(self.admitted(), self.separation, -np.inf)
-        return int(np.argmax(apart >= apart.max() - _SAME))
+        best = int(np.argmax(apart))
+        # The rule of one standard error (Breiman et al. 1984): of what cannot be told from the best, the simplest.
+        return int(np.argmax(apart >= apart[best] - self.error[best]))
 
     def resolution(self, level: str, k: int) -> float | None:
         """For the level next to one of k clusters; None where nothing in the sweep is that coarse or that fine."""
@@ -76,30 +79,38 @@ class Sweep:
         return {
             "resolutions": self.resolutions.tolist(),
             "counts": self.counts.tolist(),
-            **{name: np.round(getattr(self, name), 4).tolist() for name in ("stability", "at_home", "separation")},
+            **{
+                name: np.round(getattr(self, name), 4).tolist()
+                for name in ("stability", "at_home", "separation", "error")
+            },
             "admitted": self.admitted().tolist(),
         }
 
 
 def sweep(vectors: Float32, graph: Graph, seed: int, progress: Progress) -> Sweep:
-    """Try every resolution on (n, dim) vectors. graph: WIDE neighbours a row, or all where there are fewer."""
+    """Try resolutions on (n, dim) vectors, up to where most rows are not at home. graph: WIDE neighbours a row, or all there are."""
     n, rng = len(vectors), np.random.default_rng(seed)
     near = graph.head(wanted(n))
     net = leiden.network(near)
     parts = [np.sort(rng.permutation(n)[: n // 2]) for _ in range(_HALVES)]
     nets = [leiden.network(within(graph, rows, near.k)) for rows in parts]
-    judged = rng.permutation(n)[:_JUDGED]
-    apart = _distances(smoothed(vectors, near)[judged], graph.metric)
+    apart = _distances(smoothed(vectors, near), graph.metric)
     found: list[tuple[float, ...]] = []
     for at, resolution in enumerate(RESOLUTIONS):
-        labels = leiden.communities(net, resolution, seed)
+        runs = [leiden.communities(net, resolution, seed + run) for run in range(_RUNS)]
         halves = [leiden.communities(one, resolution, seed + 1 + at) for at, one in enumerate(nets)]
+        labels = runs[0]
         steady = np.mean([adjusted_rand_score(labels[rows], half) for rows, half in zip(parts, halves, strict=True)])
         home = float(np.mean(2 * np.sum(labels[near.neighbors] == labels[:, None], axis=1) > near.k))
-        found.append((labels.max() + 1, float(steady), home, _silhouette(apart, labels[judged])))
+        silhouettes = np.mean([silhouette(apart, run) for run in runs], axis=0)
+        error = silhouettes.std() / np.sqrt(n)
+        found.append((labels.max() + 1, float(steady), home, silhouettes.mean(), error))
         progress("clusters", (at + 1) / len(RESOLUTIONS))
-    counts, stability, at_home, separation = np.asarray(found, dtype=np.float64).T
-    return Sweep(np.asarray(RESOLUTIONS), counts.astype(np.int64), stability, at_home, separation)
+        if home < _SOMEWHAT:
+            break
+    progress("clusters", 1.0)
+    counts, *rest = np.asarray(found, dtype=np.float64).T
+    return Sweep(np.asarray(RESOLUTIONS[: len(found)]), counts.astype(np.int64), *rest)
 
 
 def wanted(n: int) -> int:
@@ -157,17 +168,21 @@ def _distances(vectors: Float32, metric: Metric) -> Float32:
     return np.asarray(np.sqrt(np.maximum(squares[:, None] + squares - 2 * vectors @ vectors.T, 0)))
 
 
-def _silhouette(distances: Float32, labels: Int64) -> float:
-    """Mean silhouette (Rousseeuw 1987) from (m, m) distances; a row alone in its cluster counts 0, one cluster -1."""
-    names, own = np.unique(labels, return_inverse=True)
-    if len(names) < 2:
-        return -1.0
-    sizes = np.bincount(own)
-    sums = distances @ np.eye(len(names), dtype=np.float32)[own]
-    at = np.arange(len(own))
-    inner = sums[at, own] / np.maximum(sizes[own] - 1, 1)
+def silhouette(distances: Float32, labels: Int64) -> Float64:
+    """(n,) float64, -1..1, higher is better: each row's silhouette (Rousseeuw 1987) from (n, n) distances.
+
+    labels: 0..k-1. A row alone in its cluster counts 0, every row -1 where there is one cluster only.
+    """
+    n, k = len(labels), int(labels.max()) + 1
+    if k < 2:
+        return np.full(n, -1.0)
+    sizes = np.bincount(labels).astype(np.float64)
+    member = csr_matrix((np.ones(n, dtype=np.float32), (labels, np.arange(n))), shape=(k, n))
+    sums = (member @ distances).T.astype(np.float64)  # (n, k): distances are symmetric
+    at = np.arange(n)
+    inner = sums[at, labels] / np.maximum(sizes[labels] - 1, 1)
     means = sums / sizes
-    means[at, own] = np.inf
+    means[at, labels] = np.inf
     outer = means.min(axis=1)
     score = (outer - inner) / np.maximum(np.maximum(outer, inner), np.finfo(np.float32).tiny)
-    return float(np.mean(np.where(sizes[own] > 1, score, 0.0)))
+    return np.where(sizes[labels] > 1, score, 0.0)

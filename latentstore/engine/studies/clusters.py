@@ -131,7 +131,10 @@ def _seen(
         description = describe(sample.vectors, labels, sample.metric)
         lying = places(sample.vectors, graph, labels, description.centers)
         matched = _matched(sample, labels, len(description.sizes), name, earlier)
-        stability = resampled.stability[name] if resampled else np.full(len(description.sizes), np.nan)
+        # Of many items a sample is resampled, and the last and smallest clusters may have none in it.
+        stability = np.full(len(description.sizes), np.nan)
+        if resampled:
+            stability[: len(resampled.stability[name])] = resampled.stability[name]
         steady = np.where(labels >= 0, np.append(stability, np.nan)[labels], np.nan)
         calibration = resampling.calibrate(lying, steady, resampled.back[name], resampled.tried) if resampled else None
         sure = calibration.confidence(lying, steady) if calibration else lying.share

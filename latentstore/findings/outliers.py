@@ -38,7 +38,8 @@ class Outlier:
 
 @dataclass(frozen=True, eq=False)
 class Outliers:
-    """ids of n items in the order added; scores (n,) float64, higher is stranger; p_values (n,) float64; flags (n,) bool.
+    """Items, and how strange each is. `ids`: of n items in the order added; `scores`: (n,) float64, higher is stranger;
+    `p_values`: (n,) float64; `flags`: (n,) bool.
 
     Flagged are those that can be called outliers with at most a share of `fdr` of them wrong, on average. strangest: the highest
     scores first, all that are flagged up to 200 and 50 in any case, with reasons. facts: what the method measured.

@@ -290,6 +290,7 @@ def test_the_theme_can_be_turned(show: Any) -> None:
 def test_print_shows_the_map_and_fits_a_few_sheets(show: Any, tab: browser.Tab) -> None:
     tab.size(1280, 900, scheme="dark")
     show(pages.section(), pages.pictures())
+    assert inked(tab) > 60  # a busy machine may ask for paper before anything is drawn
     sheets = base64.b64decode(tab.call("Page.printToPDF")["data"]).count(b"/Type /Page\n")
     assert 2 <= sheets <= 12
     ink = (

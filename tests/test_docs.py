@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import latentstore
 from benchmarks import tables
 from latentstore.cli import app
 
@@ -81,6 +82,22 @@ def test_the_python_tour_prints_what_the_readme_shows(tmp_path):
     shown = README[README.index(script) :].split("```\n")[2]
     ended = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
     assert (ended.stdout, ended.stderr) == (shown, "")
+
+
+def test_the_snippet_of_analyses_runs_and_leaves_the_studies_that_it_names(tmp_path):
+    (script,) = blocks(README, "py")
+    texts = [f"{kind} number {at}" for at in range(30) for kind in ("a card that was lost", "a loaf of bread")]
+    metadata = [
+        {"kind": text.split()[1], "split": ("train", "test")[at % 2], "year": 2000 + at}
+        for at, text in enumerate(texts)
+    ]
+    with latentstore.open(tmp_path / "pile.latent") as store:
+        docs = store.create("docs", encoders=["text"])
+        docs.add(texts, metadata=metadata)
+        exec(script, {"docs": docs})
+        assert [study.kind for study in docs.studies()] == [
+            *("clusters", "outliers", "duplicates", "map", "labels", "change")
+        ]
 
 
 def told(text: str, here: Path) -> list[str]:

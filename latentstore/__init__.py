@@ -35,6 +35,7 @@ from latentstore.errors import (
     StoreClosed,
     StoreLocked,
     StoreNotFound,
+    TrainingFailed,
 )
 from latentstore.findings.change import Change, Shift, Side
 from latentstore.findings.clusters import Assigned, Cluster, ClusterChange, Clustering
@@ -119,6 +120,7 @@ __all__ = [
     "StoreNotFound",
     "SuggestedLabel",
     "SuspectLabel",
+    "TrainingFailed",
     "Written",
     "open",
     "repair",

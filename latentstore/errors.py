@@ -20,7 +20,8 @@ LatentstoreError
 ├── StorageFailure              the disk is full, or refuses
 ├── EncoderMissing              the encoder, or a package it needs, is not installed
 ├── EncoderFailed               the encoder is there and gave no vectors
-└── EncoderMismatch             vectors of one encoder offered to the space of another
+├── EncoderMismatch             vectors of one encoder offered to the space of another
+└── TrainingFailed              a latent model whose training never had a finite loss
 """
 
 from __future__ import annotations
@@ -127,3 +128,7 @@ class EncoderFailed(LatentstoreError):
 
 class EncoderMismatch(LatentstoreError):
     """Vectors of one encoder offered to the space of another."""
+
+
+class TrainingFailed(LatentstoreError):
+    """A latent model whose loss was NaN or infinite before it had learned anything. Nothing was stored."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from latentstore.analysis.progress import Progress, silent
 from latentstore.encoders.base import Encoder, Role
-from latentstore.engine import check, describe, read
+from latentstore.engine import check, describe, features, read
 from latentstore.engine.core import Engine
 from latentstore.engine.encoding import Encoders
 from latentstore.findings.change import Change
@@ -19,7 +19,10 @@ from latentstore.findings.outliers import Outliers, Scores
 from latentstore.types import Float32, Metric
 
 if TYPE_CHECKING:
+    import pyarrow
+
     from latentstore.engine.studies.outliers import Judge
+    from latentstore.latent.dataset import Vectors
 
 
 class Space:
@@ -57,6 +60,14 @@ class Space:
             None if ids is None else check.ids(ids),
             None if where is None else check.where(where),
         )
+
+    def arrow(self, *, where: str | None = None) -> pyarrow.Table:
+        """id, vector (fixed-size list of float32) and a column for each metadata key, in the order added; JSON stands as text."""
+        return features.table(self._engine, self.name, None if where is None else check.where(where))
+
+    def dataset(self, *, where: str | None = None) -> Vectors:
+        """A torch Dataset of (vector, id), each vector a (dim,) float32 tensor; in memory, in the order added."""
+        return features.dataset(*self.vectors(where=where))
 
     def encode(self, items: Any, *, role: Role = "document") -> Float32:
         """(n, dim) float32 of texts, Items, paths or pictures, or of vectors, as an add would see them; nothing is stored."""

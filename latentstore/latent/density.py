@@ -7,8 +7,9 @@ of components is the one under which held-out latents are likeliest.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -25,6 +26,13 @@ _PER_COMPONENT = 4  # rows a component and dimension, below which its covariance
 _RIDGE = 1e-3  # added to each variance, of 1 on average
 _FLAT = 1e-4  # of the largest deviation: dimensions with less are measured as if they had this much
 _TRIES = 50  # rounds of draws before sampling gives up
+
+
+class Draw(NamedTuple):
+    """points: (n, dim) float32; refused: how many more were drawn and lay too far off the data."""
+
+    points: Float32
+    refused: int
 
 
 @dataclass(frozen=True)
@@ -52,16 +60,16 @@ class Density:
         above = len(self.known) - np.searchsorted(self.known, self.log(latents), side="right")
         return np.asarray(above / len(self.known))
 
-    def sample(self, n: int, seed: int, *, prior: bool = False, reject: float = REJECT) -> Float32:
-        """(n, dim) float32 from the mixture, or from N(0, I) where `prior`; points with an `off_data` above `reject` are drawn anew.
+    def sample(self, n: int, seed: int, *, prior: bool = False, reject: float = REJECT) -> Draw:
+        """n points from the mixture, or from N(0, I) where `prior`; points with an `off_data` above `reject` are drawn anew.
 
         Raises InvalidInput where nearly all are.
         """
         rng = np.random.default_rng(seed)
         return self._kept(n, reject, lambda: self._normal(n, rng) if prior else self._mixture(n, rng))
 
-    def near(self, point: Float32, n: int, spread: float, seed: int, *, reject: float = REJECT) -> Float32:
-        """(n, dim) float32 around a point (dim,): with the covariance that the mixture has there, `spread` the share of its deviation.
+    def near(self, point: Float32, n: int, spread: float, seed: int, *, reject: float = REJECT) -> Draw:
+        """n points around a point (dim,): with the covariance that the mixture has there, `spread` the share of its deviation.
 
         Raises InvalidInput where nearly all draws have an `off_data` above `reject`.
         """
@@ -102,13 +110,16 @@ class Density:
     def _back(self, at: Float64) -> Float32:
         return np.asarray(at * self.scale + self.shift, np.float32)
 
-    def _kept(self, n: int, reject: float, draw: Any) -> Float32:
+    def _kept(self, n: int, reject: float, draw: Callable[[], Float32]) -> Draw:
         found = np.empty((0, self.dim), np.float32)
+        refused = 0
         for _ in range(_TRIES):
             drawn = draw()
-            found = np.concatenate([found, drawn[self.off_data(drawn) <= reject]])
+            near = self.off_data(drawn) <= reject
+            found = np.concatenate([found, drawn[near]])
+            refused += int(np.count_nonzero(~near))
             if len(found) >= n:
-                return found[:n]
+                return Draw(found[:n], refused)
         raise InvalidInput(
             f"of {_TRIES * n} points drawn, {len(found)} lie as near to the data as asked (off_data at most {reject:g}), {n} are "
             "wanted; ask for a higher reject, or draw nearer to the data"

@@ -22,7 +22,7 @@ from latentstore.errors import AlreadyExists, Corrupted, DimensionMismatch, Inva
 from latentstore.fileio import storage_errors, sync_file, sync_folder, write_json
 from latentstore.latent import density, forms
 from latentstore.latent.base import Model
-from latentstore.latent.density import REJECT, Density
+from latentstore.latent.density import REJECT, Density, Draw
 from latentstore.latent.forms.base import Form
 from latentstore.latent.pca import PCA
 from latentstore.latent.rows import BLOCK, Rows
@@ -103,7 +103,7 @@ class Fitted:
         """(n,) float64 in 0..1: the share of held-out items that lie less far off the data. Raises DimensionMismatch, NotFinite."""
         return self.density.off_data(self._checked(latents))
 
-    def sample(
+    def draw(
         self,
         n: int,
         *,
@@ -112,8 +112,8 @@ class Fitted:
         near: Float32 | None = None,
         spread: float = 0.5,
         reject: float = REJECT,
-    ) -> Float32:
-        """(n, dim) float32: new latents, none with an `off_data` above `reject` (0..1; 1 keeps all).
+    ) -> Draw:
+        """New latents, n points, none with an `off_data` above `reject` (0..1; 1 keeps all), and how many were refused for that.
 
         source: "mixture", the density fitted to the latents, or "prior", N(0, I), for models fitted to it. near: a point (dim,) to
         draw around instead, `spread` of the deviation that the mixture has there. Raises InvalidInput.
@@ -122,6 +122,10 @@ class Fitted:
         if near is not None:
             return self.density.near(self._checked(near[None])[0], n, spread, seed, reject=reject)
         return self.density.sample(n, seed, prior=source == "prior", reject=reject)
+
+    def sample(self, n: int, *, seed: int = 0, source: str = "mixture", reject: float = REJECT) -> Float32:
+        """(n, dim) float32: the points of `draw`."""
+        return self.draw(n, seed=seed, source=source, reject=reject).points
 
     def save(self, folder: Path) -> None:
         """Write the files and sync them; `folder` appears whole or not at all. Raises AlreadyExists, StorageFailure."""

@@ -11,15 +11,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from latentstore.analysis.order import canonical
 from latentstore.errors import InvalidInput
-from latentstore.types import Float32, Float64, Int64
+from latentstore.types import Bool, Float32, Float64
 
 Path = Callable[[Float64], Float32]  # shares of the way (m,) in 0..1 → points (m, dim); exactly the ends at 0 and 1
 
 _FOLDS = 5
 _FINE = 16  # points a step at which the pace of a way is taken
 _FEWEST = 257  # points at least
+_BLOCK = 4096  # rows that are turned to float64 at a time
 _OPPOSITE = 1e-6  # of the sine between two points, below which no arc is the shortest
 
 
@@ -93,35 +93,50 @@ def difference(towards: Float32, away: Float32) -> Float64:
     return np.asarray(apart / size)
 
 
-def separation(towards: Float32, away: Float32, seed: int = 0) -> float | None:
+def separation(points: Float32, towards: Bool, away: Bool) -> float | None:
     """How well the direction between two sides tells points apart that had no part in finding it: the area under the ROC curve,
-    0.5 for chance, 1 for all; the mean of up to five folds. None where a side has a single point."""
-    from sklearn.metrics import roc_auc_score
+    0.5 for chance, 1 for all; the mean of up to five folds. None where a side has a single point.
 
-    count = min(_FOLDS, len(towards), len(away))
+    points: (n, dim); towards, away: (n,), the rows of either side. Folds are dealt by where rows stand: give them in an order that
+    says nothing of them.
+    """
+    one, two = np.flatnonzero(towards), np.flatnonzero(away)
+    count = min(_FOLDS, len(one), len(two))
     if count < 2:
         return None
-    one, two = _dealt(towards, count, seed), _dealt(away, count, seed)
+    sides = [[points[side[fold::count]] for fold in range(count)] for side in (one, two)]
+    sums = [np.stack([part.sum(axis=0, dtype=np.float64) for part in side]) for side in sides]
     areas = []
     for fold in range(count):
-        vector = _between(towards[one != fold], away[two != fold])
-        scores = [along(side[folds == fold], vector) for side, folds in ((towards, one), (away, two))]
-        areas.append(roc_auc_score(np.repeat([1, 0], [len(part) for part in scores]), np.concatenate(scores)))
+        means = [
+            (total.sum(axis=0) - total[fold]) / (len(side) - len(parts[fold]))
+            for side, parts, total in zip((one, two), sides, sums, strict=True)
+        ]
+        areas.append(_area(*(along(parts[fold], means[0] - means[1]) for parts in sides)))
     return float(np.mean(areas))
 
 
-def axes(points: Float32) -> Float64:
-    """(dim, dim) float64: the principal axes of (n, dim), a row each, of length 1, that of most variance first. The largest
-    number of each is positive."""
-    away = points - points.mean(axis=0, dtype=np.float64)
-    found = np.linalg.eigh(away.T @ away)[1][:, ::-1].T
-    sides = np.take_along_axis(found, np.abs(found).argmax(axis=1)[:, None], axis=1)
-    return np.ascontiguousarray(found * np.sign(sides))
+def _area(high: Float64, low: Float64) -> float:
+    """The share of pairs of which the first is above the second, ties counted half."""
+    from scipy.stats import rankdata
+
+    n, m = len(high), len(low)
+    ranks = rankdata(np.concatenate([high, low]))[:n]
+    return float((ranks.sum() - n * (n + 1) / 2) / (n * m))
 
 
 def along(points: Float32, vector: Float64) -> Float64:
     """(n,) float64: how far each of (n, dim) lies along a direction of length 1."""
-    return np.asarray(points.astype(np.float64) @ vector)
+    return np.concatenate(
+        [points[at : at + _BLOCK].astype(np.float64) @ vector for at in range(0, len(points), _BLOCK)]
+    )
+
+
+def variance(points: Float32) -> float:
+    """The mean squared distance of (n, dim) points from their mean."""
+    center = points.mean(axis=0, dtype=np.float64)
+    parts = (points[at : at + _BLOCK] - center for at in range(0, len(points), _BLOCK))
+    return float(sum(np.vecdot(part, part).sum() for part in parts)) / len(points)
 
 
 def shift(point: Float32, vector: Float64, deviation: float, amounts: Float64) -> Float32:
@@ -148,15 +163,3 @@ def traverse(point: Float32, points: Float32, dims: Sequence[int], steps: int, s
     for at, dim in enumerate(dims):
         out[at, :, dim] = np.quantile(points[:, dim].astype(np.float64), levels)
     return np.asarray(out.reshape(-1, len(point)), np.float32)
-
-
-def _between(towards: Float32, away: Float32) -> Float64:
-    """As `difference`, of no length where there is none: then it tells nothing apart."""
-    return np.asarray(towards.mean(axis=0, dtype=np.float64) - away.mean(axis=0, dtype=np.float64))
-
-
-def _dealt(points: Float32, count: int, seed: int) -> Int64:
-    """(n,) int64: a fold for each row, told by the row itself and the seed, not by where it stands."""
-    folds = np.empty(len(points), dtype=np.int64)
-    folds[canonical(points)[np.random.default_rng(seed).permutation(len(points))]] = np.arange(len(points)) % count
-    return folds

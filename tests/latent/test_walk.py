@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from scipy.spatial import geometric_slerp
-from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 
 from latentstore.errors import InvalidInput
@@ -19,6 +18,11 @@ def sides(apart, n=300, dim=5):
     one, two = gaussian(n, dim, seed=1), gaussian(n, dim, seed=2)
     one[:, 0] += apart
     return one, two
+
+
+def told_apart(one, two):
+    towards = np.arange(len(one) + len(two)) < len(one)
+    return walk.separation(np.concatenate([one, two]), towards, ~towards)
 
 
 def projected(one, two):
@@ -103,31 +107,36 @@ def test_sides_that_lie_apart_are_told_apart_as_well_as_theory_says():
     from scipy.stats import norm
 
     # Of two normals at distance d, the area is Phi(d / sqrt 2).
-    assert walk.separation(*sides(2, n=2000)) == pytest.approx(norm.cdf(2 / np.sqrt(2)), abs=0.015)
+    assert told_apart(*sides(2, n=2000)) == pytest.approx(norm.cdf(2 / np.sqrt(2)), abs=0.015)
 
 
 def test_sides_that_are_alike_are_told_apart_by_chance_alone():
     clouds = [(gaussian(60, 50, seed=2 * at), gaussian(60, 50, seed=2 * at + 1)) for at in range(20)]
     # What shaped a direction seems to fit it.
     assert np.mean([roc_auc_score([1] * 60 + [0] * 60, projected(*pair)) for pair in clouds]) > 0.75
-    assert np.mean([walk.separation(*pair) for pair in clouds]) == pytest.approx(0.5, abs=0.04)
+    assert np.mean([told_apart(*pair) for pair in clouds]) == pytest.approx(0.5, abs=0.04)
 
 
-def test_the_order_of_points_does_not_change_how_well_they_are_told_apart():
-    one, two = sides(1)
-    assert walk.separation(one[::-1], np.roll(two, 7, axis=0)) == pytest.approx(walk.separation(one, two), abs=1e-12)
+def test_a_side_is_told_apart_from_a_side_alone_and_not_from_what_is_in_neither():
+    one, two = sides(2)
+    among = np.concatenate([one, gaussian(50, 5, seed=8) * 100, two])
+    towards, away = np.arange(650) < 300, np.arange(650) >= 350
+    assert walk.separation(among, towards, away) == pytest.approx(told_apart(one, two), abs=1e-9)
+
+
+def test_ties_count_half():
+    alike = np.zeros((8, 3), np.float32)
+    assert told_apart(alike, alike) == 0.5
 
 
 def test_of_a_single_point_nobody_knows_how_well_it_is_told_apart():
-    assert walk.separation(A[None], gaussian(9, 6)) is None
+    assert told_apart(A[None], gaussian(9, 6)) is None
 
 
-def test_axes_are_those_of_scikit_learn():
-    points = gaussian(500, 4) * np.array([1, 5, 2, 0.5], np.float32) + 3
-    expected = PCA(4).fit(points).components_
-    found = walk.axes(points)
-    np.testing.assert_allclose(np.abs(np.vecdot(found, expected)), 1, atol=1e-5)
-    assert (np.take_along_axis(found, np.abs(found).argmax(axis=1)[:, None], axis=1) > 0).all()
+def test_the_variance_is_that_of_all_numbers_together():
+    points = gaussian(9000, 4) * np.array([1, 5, 2, 0.5], np.float32) + 100
+    assert walk.variance(points) == pytest.approx(points.astype(float).var(axis=0).sum(), rel=1e-6)
+    np.testing.assert_allclose(walk.along(points, np.eye(4)[1]), points[:, 1])
 
 
 def test_a_shift_moves_by_deviations_along_the_direction_and_nowhere_else():

@@ -17,10 +17,13 @@ from scipy.special import logsumexp
 
 from latentstore.errors import InvalidInput
 from latentstore.latent.base import Arrays
+from latentstore.threads import one_thread
 from latentstore.types import Float32, Float64
 
 REJECT = 0.95
-_COMPONENTS = (1, 2, 5, 10, 20, 40)
+_COMPONENTS = (1, 2, 5, 10, 20, 40, 80)
+_ROUNDS = 40
+_STILL = 1e-2  # gain of a row's mean log-likelihood below which a mixture is done
 _ROWS = 20_000  # that a mixture is fitted to; more change little
 _PER_COMPONENT = 4  # rows a component and dimension, below which its covariance would be noise
 _RIDGE = 1e-3  # added to each variance, of 1 on average
@@ -135,19 +138,29 @@ def fit(latents: Float32, held: Float32, seed: int) -> Density:
     scale = latents.std(axis=0, dtype=np.float64)
     scale = np.maximum(scale, max(_FLAT * float(scale.max()), np.finfo(np.float32).tiny))
     within, beyond = ((part.astype(np.float64) - shift) / scale for part in (latents, held))
-    best = max(_mixtures(within, seed), key=lambda mixture: float(mixture.score(beyond)))
+    with one_thread:  # products this small are slower on several
+        best = _likeliest(within, beyond, seed)
     factors = np.linalg.cholesky(best.covariances_)
     found = Density(shift, scale, best.weights_, best.means_, factors, np.zeros(0))
     return replace(found, known=np.sort(found.log(held)))
 
 
-def _mixtures(rows: Float64, seed: int) -> list[Any]:
+def _likeliest(rows: Float64, held: Float64, seed: int) -> Any:
+    """The mixture of more and more components, until held-out rows are no likelier under the next."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
-    dim = rows.shape[1]
-    counts = [count for count in _COMPONENTS if count == 1 or count * dim * _PER_COMPONENT <= len(rows)]
-    with warnings.catch_warnings():
-        # A mixture that is still moving a little is as good a density.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return [GaussianMixture(count, reg_covar=_RIDGE, random_state=seed).fit(rows) for count in counts]
+    best, highest = None, -np.inf
+    for count in _COMPONENTS:
+        if count > 1 and count * rows.shape[1] * _PER_COMPONENT > len(rows):
+            break
+        mixture = GaussianMixture(count, reg_covar=_RIDGE, random_state=seed, max_iter=_ROUNDS, tol=_STILL)
+        with warnings.catch_warnings():
+            # A mixture that is still moving a little is as good a density.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            mixture.fit(rows)
+        likely = float(mixture.score(held))
+        if likely <= highest:
+            break
+        best, highest = mixture, likely
+    return best

@@ -63,13 +63,13 @@ class PCA:
 
 def fit(data: Data, settings: Settings, progress: Progress) -> PCA:
     """Of the rows to learn from. `settings.dim` is at most their number and their width."""
-    from sklearn.decomposition import PCA as Whole
+    from sklearn import decomposition
 
     progress("finding directions", 0.0)
     if len(data.train) * data.width * 4 > MEMORY:
         found = incremental(data, settings.dim, progress)
     else:
-        found = Whole(settings.dim, random_state=settings.seed).fit(data.rows.take(data.train))
+        found = decomposition.PCA(settings.dim, random_state=settings.seed).fit(data.rows.take(data.train))
     progress("finding directions", 1.0)
     arrays = {
         "mean": found.mean_,

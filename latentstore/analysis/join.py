@@ -1,19 +1,21 @@
 """The k nearest of each of many distinct rows among them: bounded by a few cells first, then completed.
 
-With `every`, all pairs are bounded by sketches, and so the result is exact. Otherwise only cells near each other are compared,
+With `every`, all pairs are bounded by sketches, and so the result is exact. Otherwise each row probes the cells nearest to it,
 as many as a sample of rows with known neighbours asks for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latentstore.analysis.cells import Cells, arrange
+from latentstore.analysis.cells import AXES, Cells, arrange
 from latentstore.analysis.closest import Closest
 from latentstore.analysis.lookup import nearest
+from latentstore.analysis.probing import Centred, probe
 from latentstore.analysis.progress import Progress
 from latentstore.analysis.sweep import Span, complete, guess
 from latentstore.analysis.table import Axes, Table, comparable, middle, narrowed, principal
@@ -22,7 +24,7 @@ from latentstore.types import Float32, Int64, Metric
 
 Int32 = NDArray[np.int32]
 RECALL = 0.98  # the least that is aimed at where not every pair is compared
-_AIM = 0.985  # on the sample that says how many cells; another one says what came of it
+_AIM = 0.98  # by probes alone, on the sample that says how many; another sample says what came of it
 _TURNED = 16_384  # rows from which short sketches are worth their making
 _SAMPLE = 8192  # rows that give the axes
 _ASKED = 512  # rows whose true neighbours are looked up
@@ -47,19 +49,9 @@ def join(
     if not k:
         return np.empty((len(rows), 0), dtype=np.int32), np.empty((len(rows), 0), dtype=np.float32)
     known = _known(vectors, rows, k, metric, seed) if len(rows) > _TURNED or not every else None
-    axes = _axes(vectors, rows, metric, known, seed)
-    blocks = [axes.sketch(comparable(vectors, rows[at : at + _ROWS], metric)) for at in range(0, len(rows), _ROWS)]
-    sketches = np.concatenate(blocks)
-    cells = arrange(sketches, seed)
-    table = Table.of(comparable(vectors, rows[cells.order], metric), sketches[cells.order], axes.width)
-    del blocks, sketches
-    closest = Closest(len(rows), k, rows[cells.order])
-    guess(table, cells, closest, progress)
-    work = _everything(len(rows)) if every or known is None else _nearby(cells, _reach(cells, groups, known))
-    complete(table, work, closest, progress)
-    positions, squares = np.empty_like(closest.positions), np.empty_like(closest.squares)
-    positions[cells.order], squares[cells.order] = cells.order[closest.positions], closest.squares
-    return positions, squares
+    if every or known is None:
+        return _all(vectors, rows, k, metric, known, seed, progress)
+    return _near(vectors, groups, k, metric, known, seed, progress)
 
 
 def _known(vectors: Float32, rows: Int64, k: int, metric: Metric, seed: int) -> Known:
@@ -67,48 +59,69 @@ def _known(vectors: Float32, rows: Int64, k: int, metric: Metric, seed: int) -> 
     return Known(asked, *nearest(vectors[rows[asked]], vectors, k + 1, metric))
 
 
+def _all(
+    vectors: Float32, rows: Int64, k: int, metric: Metric, known: Known | None, seed: int, progress: Progress
+) -> tuple[Int32, Float32]:
+    axes = _axes(vectors, rows, metric, known, seed)
+    sketches = np.concatenate([axes.sketch(part) for part in _parts(vectors, rows, metric)])
+    cells = arrange(sketches[:, :AXES], seed)
+    table = Table.of(comparable(vectors, rows[cells.order], metric), sketches[cells.order], axes.width)
+    del sketches
+    closest = Closest(len(rows), k, rows[cells.order])
+    guess(table, cells, closest, progress)
+    complete(table, _everything(len(rows)), closest, progress)
+    return _placed(cells, closest.positions, closest.squares)
+
+
+def _near(
+    vectors: Float32, groups: Twins, k: int, metric: Metric, known: Known, seed: int, progress: Progress
+) -> tuple[Int32, Float32]:
+    rows = groups.rows
+    axes = principal(_drawn(vectors, rows, metric, seed))
+    points = np.concatenate([axes.turned(part, AXES) for part in _parts(vectors, rows, metric)])
+    cells = arrange(points, seed)
+    table = Centred.of(comparable(vectors, rows[cells.order], metric), axes.center)
+    closest = Closest(len(rows), k, rows[cells.order])
+    probe(table, points[cells.order], cells, _probes(cells, points, groups, known), closest, progress)
+    return _placed(cells, closest.positions, closest.squares)
+
+
+def _probes(cells: Cells, points: Float32, groups: Twins, known: Known) -> int:
+    """How many cells each row must probe, so that of two true neighbours one reaches the other in the share aimed at."""
+    group = np.full(int(known.positions.max()) + 1, -1)
+    there = groups.members < len(group)
+    group[groups.members[there]] = np.repeat(np.arange(len(groups)), groups.sizes)[there]
+    one, two = np.repeat(known.rows, known.positions.shape[1]), group[known.positions].ravel()
+    # Not itself, nor a zero row: those are told apart by other means.
+    apart = (two != one) & (two >= 0)
+    one, two, cell = one[apart], two[apart], cells.of
+    needed = np.minimum(cells.before(points[one], cell[two]), cells.before(points[two], cell[one]))
+    return int(np.quantile(needed, _AIM, method="higher")) + 1 if len(needed) else 1
+
+
+def _drawn(vectors: Float32, rows: Int64, metric: Metric, seed: int) -> Float32:
+    return comparable(vectors, rows[np.random.default_rng(seed).permutation(len(rows))[:_SAMPLE]], metric)
+
+
 def _axes(vectors: Float32, rows: Int64, metric: Metric, known: Known | None, seed: int) -> Axes:
     if known is None or len(rows) <= max(_TURNED, 16 * vectors.shape[1]):
         return Axes(middle(vectors, metric), None, vectors.shape[1])
-    some = np.random.default_rng(seed).permutation(len(rows))[:_SAMPLE]
-    sample = comparable(vectors, rows[some], metric)
+    sample = _drawn(vectors, rows, metric, seed)
     bounds = known.distances[:, -1] * 2 if metric is Metric.COSINE else known.distances[:, -1] ** 2
     return narrowed(principal(sample), comparable(vectors, rows[known.rows], metric), bounds, sample)
 
 
 def _everything(n: int) -> list[tuple[Span, list[Span]]]:
-    spans = _spans(0, n)
+    spans = [(at, min(at + _BLOCK, n)) for at in range(0, n, _BLOCK)]
     return [(span, spans[at:]) for at, span in enumerate(spans)]
 
 
-def _spans(start: int, stop: int) -> list[Span]:
-    return [(at, min(at + _BLOCK, stop)) for at in range(start, stop, _BLOCK)]
+def _parts(vectors: Float32, rows: Int64, metric: Metric) -> Iterator[Float32]:
+    return (comparable(vectors, rows[at : at + _ROWS], metric) for at in range(0, len(rows), _ROWS))
 
 
-def _reach(cells: Cells, groups: Twins, known: Known) -> int:
-    """How many rows before it a cell may have in the order of another and be compared with it, to find the share aimed at."""
-    cell = np.empty(len(groups), dtype=np.int64)
-    cell[cells.order] = np.repeat(np.arange(len(cells)), np.diff(cells.starts))
-    group = np.full(int(known.positions.max()) + 1, -1)
-    there = groups.members < len(group)
-    group[groups.members[there]] = np.repeat(np.arange(len(groups)), groups.sizes)[there]
-    needed = []
-    for row, found in zip(known.rows, group[known.positions], strict=True):
-        # Not itself, nor a zero row: those are told apart by other means.
-        near = cell[found[(found != row) & (found >= 0)]]
-        needed.append(np.minimum(cells.before(cell[row], near), [cells.before(one, cell[row]) for one in near]))
-    return int(np.quantile(np.concatenate(needed), _AIM, method="higher")) + 1
-
-
-def _nearby(cells: Cells, reach: int) -> list[tuple[Span, list[Span]]]:
-    """For each cell, those after it of which either has the other within reach."""
-    chosen = np.zeros((len(cells), len(cells)), dtype=np.bool_)
-    for at in range(len(cells)):
-        chosen[at, cells.near[at, : np.searchsorted(cells.ahead[at], reach) + 1]] = True
-    chosen |= chosen.T
-    spans = [_spans(*cells.starts[at : at + 2]) for at in range(len(cells))]
-    work = []
-    for at in range(len(cells)):
-        after = [span for other in at + 1 + np.flatnonzero(chosen[at, at + 1 :]) for span in spans[other]]
-        work += [(span, spans[at][place:] + after) for place, span in enumerate(spans[at])]
-    return work
+def _placed(cells: Cells, positions: Int32, far: Float32) -> tuple[Int32, Float32]:
+    """From places in the order of the cells to distinct rows."""
+    out = np.empty_like(positions), np.empty_like(far)
+    out[0][cells.order], out[1][cells.order] = cells.order[positions], far
+    return out

@@ -22,7 +22,7 @@ from latentstore.types import Float32, Int64, Metric
 __all__ = ["EXACT", "RECALL", "Graph", "knn", "nearest"]
 
 Int32 = NDArray[np.int32]
-EXACT = 150_000  # distinct rows up to which every pair is compared, where nothing else is asked
+EXACT = 40_000  # distinct rows up to which every pair is compared, where nothing else is asked
 _JUDGED = slice(512, 1024)  # of the shuffled rows: those that the search has not learnt from
 
 
@@ -55,9 +55,9 @@ def knn(
 ) -> Graph:
     """The k nearest neighbours of each of (n, dim) finite float32 rows. Ties by position.
 
-    exact: compare every pair; None does so up to 150,000 distinct rows. Otherwise only cells of near rows are compared, as
-    many as the true neighbours of a sample of rows ask for; the recall of other rows is measured and stated. `seed` draws
-    cells and samples, and changes nothing in an exact graph. Raises InvalidInput, NotFinite.
+    exact: compare every pair; None does so up to 40,000 distinct rows. Otherwise each row is compared with the cells nearest
+    to it, as many as the true neighbours of a sample of rows ask for; the recall of other rows is measured and stated. `seed`
+    draws cells and samples, and changes nothing in an exact graph. Raises InvalidInput, NotFinite.
     """
     if k < 1:
         raise InvalidInput(f"a graph needs at least one neighbour a row, got k={k}")

@@ -28,12 +28,11 @@ R = TypeVar("R")
 
 def guess(table: Table, cells: Cells, closest: Closest, progress: Progress) -> None:
     """Fill in, for each row, the closest of those in the cells around: a bound on how far the true ones can be."""
-    k = closest.positions.shape[1]
+    k = closest.k
     wanted = min(len(table), max(_FIRST, 4 * k))
 
     def one(cell: int) -> list[tuple[int, Int64, Float32]]:
-        taken = cells.near[cell, : 1 + np.searchsorted(cells.ahead[cell], wanted)]
-        around = np.concatenate([np.arange(cells.starts[at], cells.starts[at + 1]) for at in taken])
+        around = cells.around(cell, wanted)
         return list(_around(table, cells.starts[cell], cells.starts[cell + 1], around, k))
 
     for cell, found in enumerate(each(one, range(len(cells)))):

@@ -81,7 +81,7 @@ class Mel:
         wanted = power @ weights
         for _ in range(20):
             guess *= wanted / np.maximum((guess @ weights.T) @ weights, _LEAST)
-        return guess
+        return np.asarray(guess, np.float32)
 
     def _transformed(self, samples: Float32, frames: int) -> Complex:
         half = self.size // 2
@@ -101,7 +101,7 @@ class Mel:
             whole[span] += frame
             weight[span] += self._window**2
         half = self.size // 2
-        return (whole / np.maximum(weight, 1e-3))[half : half + length]
+        return np.asarray((whole / np.maximum(weight, 1e-3))[half : half + length], np.float32)
 
 
 def _mels(hertz: float) -> float:

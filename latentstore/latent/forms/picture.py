@@ -121,4 +121,4 @@ def _divides(picture: Image.Image, side: int) -> bool:
 
 def _is_grey(picture: Image.Image) -> bool:
     pixels = np.asarray(picture, np.int16)
-    return bool((pixels.max(axis=2) - pixels.min(axis=2)).mean() < _COLOURLESS)
+    return float(np.ptp(pixels, axis=2).mean()) < _COLOURLESS

@@ -100,7 +100,7 @@ class SoundForm:
     def _row(self, sound: Sound) -> Float32:
         power = _MEL.power(sound.samples, self.frames)
         loud = 10 * np.log10(np.maximum(power / power.max(), 1e-12))
-        return np.clip(1 + loud / _RANGE, 0, 1).astype(np.float32).reshape(-1)
+        return np.asarray(np.clip(1 + loud / _RANGE, 0, 1), np.float32).reshape(-1)
 
     def _sound(self, row: Float32) -> Sound:
         power = np.where(row > 0, 10 ** ((row - 1) * np.float32(_RANGE / 10)), 0).astype(np.float32)

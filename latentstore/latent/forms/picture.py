@@ -121,4 +121,4 @@ def _divides(picture: Image.Image, side: int) -> bool:
 
 def _is_grey(picture: Image.Image) -> bool:
     pixels = np.asarray(picture, np.int16)
-    return float(np.ptp(pixels, axis=2).mean()) < _COLOURLESS
+    return bool(np.ptp(pixels, axis=2).mean() < _COLOURLESS)

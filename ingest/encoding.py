@@ -41,7 +41,7 @@ class Encoding:
         self._collection, self._reuse = collection, reuse
         self._fresh = len(collection) == 0  # a first run need not look for what is there
         self._found = frozenset(column for study in collection.studies() for column in study.columns.values())
-        spaces = {name: collection.space(name) for name in collection.spaces()}
+        spaces = {name: collection.space(name) for name in collection.spaces(latent=False)}
         self.takes = {name: space.encoder.modalities for name, space in spaces.items() if space.fingerprint is not None}
         self.fingerprints = {name: space.fingerprint for name, space in spaces.items() if space.fingerprint is not None}
         self.foreign = next((name for name in spaces if name not in self.takes), None)

@@ -20,7 +20,9 @@ class Flagging:
 
     def __init__(self, collection: Collection) -> None:
         studied = {study.space for study in collection.studies() if study.kind == "outliers"}
-        self._judges = {name: collection.space(name).judge() for name in collection.spaces() if name in studied}
+        self._judges = {
+            name: collection.space(name).judge() for name in collection.spaces(latent=False) if name in studied
+        }
         if not self._judges:
             raise InvalidInput(
                 f"collection {collection.name!r} has no outliers to judge new items by; "

@@ -59,7 +59,7 @@ class Options:
 
 def _tokens(target: Collection) -> Windowed | None:
     """The first encoder of the collection that reads texts and says how far."""
-    for name in target.spaces():
+    for name in target.spaces(latent=False):
         space = target.space(name)
         if space.fingerprint is not None and (found := windowed(space.encoder)) is not None:
             return found

@@ -112,7 +112,9 @@ def target(store: Store, name: str | None, encoders: Sequence[str] | None, optio
     found = store.collection(name)
     if encoders is not None:
         _refuse_others(found, encoders)
-    if options.columns.vector and all(found.space(space).fingerprint is not None for space in found.spaces()):
+    if options.columns.vector and all(
+        found.space(space).fingerprint is not None for space in found.spaces(latent=False)
+    ):
         raise InvalidInput(
             f"collection {name!r} takes no vectors from elsewhere, all its spaces have encoders; name a new collection"
         )
@@ -128,7 +130,7 @@ def wanted(encoders: Sequence[str] | None, options: Options) -> list[str] | None
 
 def encoders_of(found: Collection) -> list[str] | None:
     """Those a collection was made with; None: it is for vectors from elsewhere."""
-    spaces = [found.space(name) for name in found.spaces()]
+    spaces = [found.space(name) for name in found.spaces(latent=False)]
     return [space.encoder.name for space in spaces if space.fingerprint is not None] or None
 
 

@@ -21,9 +21,10 @@ from latentstore.engine import (
     verify,
     write,
 )
-from latentstore.engine.core import Engine
+from latentstore.engine.core import Engine, called
 from latentstore.engine.encoding import Encoders
 from latentstore.engine.indexing import Indexer
+from latentstore.engine.latents import versions
 from latentstore.errors import InvalidInput
 from latentstore.findings.study import Study
 from latentstore.space import Space
@@ -176,11 +177,23 @@ class Collection:
         return read.similar(self.engine, space, check.ids([id])[0], question)
 
     def space(self, name: str | None = None) -> Space:
-        """A space of this collection; the first one for None. Raises SpaceNotFound."""
-        return Space(self.engine, self.engine.space(name).row.name, self._encoders)
+        """A space of this collection; the first one for None. A latent space by its name, which follows the active version, or of
+        one version, as "vae32@2". Raises SpaceNotFound."""
+        row = self.engine.space(name).row
+        return Space(self.engine, name if name is not None and row.latent else row.name, self._encoders)
 
-    def spaces(self) -> list[str]:
-        return list(self.engine.snapshot.spaces)
+    def spaces(self, *, latent: bool = True) -> list[str]:
+        """Names of the spaces, the first one first. latent: with those that were fitted, each once."""
+        snapshot = self.engine.snapshot
+        return called(snapshot) if latent else [view.row.name for view in snapshot.own]
+
+    def drop_space(self, name: str) -> None:
+        """Remove a latent space, or one version of it, as "vae32@1", with its model and its studies.
+
+        Raises InvalidInput for a space that was not fitted, for the active version while there are others, and for one that
+        another was fitted to; SpaceNotFound.
+        """
+        versions.drop(self.engine, name)
 
     def studies(self) -> list[Study]:
         """The analyses that were kept, oldest first: of which space, with what, over how many items, in which columns."""

@@ -66,6 +66,10 @@ def _facts(row: Row) -> Iterator[tuple[str, str]]:
     yield "metadata", ", ".join(f"{name} {kind}" for name, kind in row["columns"].items()) or "none"
     for space in row["spaces"]:
         yield f"space {space['space']}", _space(space)
+        if space["latent"]:
+            yield "  fitted", _fitted(space["latent"])
+            for warning in space["latent"]["warnings"]:
+                yield "  but", one_line(str(warning))
         yield "  index", _index(space["index"])
     for study in _newest(row["studies"]):
         yield study["kind"], _study(study)
@@ -93,7 +97,24 @@ def _space(space: Row) -> str:
     dead = f" and {space['dead']:,} deleted, which optimize clears away" if space["dead"] else ""
     kind = f"of {space['dim']} dimensions, {space['metric']}" if space["dim"] else f"{space['metric']}"
     encoder = f"encoder {space['encoder']}" if space["encoder"] else "from elsewhere"
+    if space["latent"]:
+        encoder = f"made by its {space['latent']['kind']}"
     return f"{counted(space['vectors'], 'vector')}{dead}, {kind}, {encoder}"
+
+
+def _fitted(latent: Row) -> str:
+    made = datetime.fromtimestamp(latent["made"]).astimezone().strftime(", %Y-%m-%d %H:%M") if latent["made"] else ""
+    seen = f"{latent['form']} " if latent["form"] else ""
+    told = [f"{latent['kind']} of {seen}in space {latent['of']}{made}"]
+    if latent["error"] is not None:
+        beside = "" if latent["kind"] == "pca" else f", PCA {latent['error_of_pca']:.3g}"
+        told.append(f"round trip {latent['error']:.3g} ({latent['unit']}{beside})")
+    told.append(
+        f"{latent['name']!r} stands for it" if latent["active"] else f"beside the active version of {latent['name']!r}"
+    )
+    if latent["lag"]:
+        told.append(f"lags by {counted(latent['lag'], 'item')}, which backfill brings in")
+    return "; ".join(told)
 
 
 def _index(index: Row) -> str:

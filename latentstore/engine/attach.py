@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+
+import numpy as np
 
 from latentstore.engine.core import Engine
 from latentstore.engine.snapshot import Shelf, Snapshot
@@ -70,8 +72,23 @@ def append(engine: Engine, snapshot: Snapshot, attached: Attached, row_of: Int64
 
 def contents(engine: Engine, ids: Sequence[str], name: str) -> list[bytes | None]:
     """What each item has under that name. Raises ItemNotFound, Corrupted."""
+    return _read(engine, lambda: blobs.find(engine.catalog, ids, name))
+
+
+def of_rows(engine: Engine, rows: Int64, name: str) -> list[bytes | None]:
+    """What the item of each row has under that name; None also where the item is gone, or its bytes are damaged."""
+    listed = rows.tolist()
+    try:
+        return _read(engine, lambda: blobs.of_rows(engine.catalog, listed, name))
+    except Corrupted:
+        if len(listed) == 1:
+            return [None]
+        return [one for row in listed for one in of_rows(engine, np.array([row]), name)]
+
+
+def _read(engine: Engine, find: Callable[[], tuple[int, list[Blob | None]]]) -> list[bytes | None]:
     while True:
-        generation, found = blobs.find(engine.catalog, ids, name)
+        generation, found = find()
         files = AttachmentFile(engine.folder, generation)
         wanted = {blob.digest: blob for blob in found if blob is not None}
         try:

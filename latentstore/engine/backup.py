@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from latentstore.engine import lifecycle, outline
-from latentstore.engine.core import CATALOG, Engine
+from latentstore.engine.core import CATALOG, FITS, Engine, model_folder
 from latentstore.engine.recovery import index_path, open_engine
 from latentstore.engine.snapshot import Snapshot
 from latentstore.engine.verify import verify
@@ -53,7 +53,10 @@ def restore(backup: str | os.PathLike[str], target: str | os.PathLike[str]) -> R
     try:
         with _whole(target) as fresh:
             shutil.copytree(
-                backup, fresh, dirs_exist_ok=True, ignore=shutil.ignore_patterns(lifecycle.LOCK, ".new-*", ".old-*")
+                backup,
+                fresh,
+                dirs_exist_ok=True,
+                ignore=shutil.ignore_patterns(lifecycle.LOCK, FITS, ".new-*", ".old-*"),
             )
             report = lifecycle.joined({name: _verified(fresh / name) for name in lifecycle.collection_names(fresh)})
             if not report.ok:
@@ -136,6 +139,8 @@ def _copy_files(engine: Engine, snapshot: Snapshot, target: Path) -> None:
         folder = target / "spaces" / name
         for path, width in view.vectors.files.widths():
             _copy_start(path, folder, view.vectors.n * width)
+        if view.row.latent:
+            shutil.copytree(model_folder(view.vectors.files.folder), model_folder(folder))
         if name in stored and index_path(engine, name, stored[name].seq).exists():
             path = index_path(engine, name, stored[name].seq)
             _copy_start(path, folder, path.stat().st_size)

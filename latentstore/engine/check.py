@@ -71,7 +71,9 @@ class Batch:
 
     def incoming(self, vectors: Mapping[str, tuple[Int64, Float32]]) -> Incoming:
         attached = attach.of_items(self.attachments) if self.attachments else attach.NOTHING
-        return Incoming(self.ids, self.texts, self.uris, self.metadata, vectors, attached, self._kinds())
+        return Incoming(
+            self.ids, self.texts, self.uris, self.metadata, vectors, attached, self._kinds(), self.images, self.audios
+        )
 
 
 def batch(

@@ -21,6 +21,8 @@ from latentstore.storage.vectors import SlotFiles, SlotWriter
 from latentstore.types import Float32
 
 CATALOG = "catalog.duckdb"
+FITS = "fits"  # the folder of checkpoints, one a fit that is under way or was killed
+INPUTS = "inputs.raw"  # ends the names of the files there that hold what is learnt from
 _PUBLISH_WITHIN = 10.0  # seconds between a commit and its snapshot; they are microseconds apart
 
 
@@ -34,6 +36,8 @@ class Engine:
         self.filters = FilterCache()
         self.samples: dict[tuple[str, str | None, int], Float32] = {}  # space, kind, commit → random vectors
         self.sample: Any = None  # what the last study looked at
+        self.models: dict[str, Any] = {}  # fingerprint → the fitted model of a latent space
+        self.fitting: set[str] = set()  # folders of the spaces and of the checkpoints that a fit is filling
         self.notes: list[str] = []  # what was noticed at open, for info()
         self.on_commit = threading.Event()  # wakes the indexer
         self.upkeep = (
@@ -120,6 +124,12 @@ class Engine:
             writer = self._slot_writers[files.folder.name] = SlotWriter(files)
         return writer
 
+    def close_slot_writer(self, space: str) -> None:
+        """Of a space that is no longer there."""
+        writer = self._slot_writers.pop(space, None)
+        if writer is not None:
+            writer.close()
+
     def record_writer(self, files: RecordFiles) -> RecordWriter:
         if self._record_writer is None or self._record_writer.files != files:
             if self._record_writer is not None:
@@ -166,11 +176,24 @@ class Engine:
             self.catalog.close()
 
 
+def model_folder(home: Path) -> Path:
+    """Of a latent space, in the folder of the space."""
+    return home / "model"
+
+
 def find_space(snapshot: Snapshot, name: str | None) -> SpaceView:
-    """The space of that name; the first one for None. Raises SpaceNotFound."""
+    """The space of that name; the first one for None; for the bare name of a latent space its active version.
+
+    Raises SpaceNotFound.
+    """
     if name is None:
         return next(iter(snapshot.spaces.values()))
-    found = snapshot.spaces.get(name)
+    found = snapshot.spaces.get(snapshot.standing.get(name, name))
     if found is None:
-        raise SpaceNotFound(f"there is no space {name!r}; there are {', '.join(snapshot.spaces)}")
+        raise SpaceNotFound(f"there is no space {name!r}; there are {', '.join(called(snapshot))}")
     return found
+
+
+def called(snapshot: Snapshot) -> list[str]:
+    """The names by which users know the spaces: those of the collection, then the latent ones without their versions."""
+    return [*(view.row.name for view in snapshot.own), *snapshot.standing]

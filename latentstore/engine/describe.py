@@ -7,10 +7,12 @@ from typing import Any
 
 from latentstore.engine.core import Engine
 from latentstore.engine.indexing import lags
+from latentstore.engine.latents import lag, versions
 from latentstore.engine.recovery import index_path
 from latentstore.engine.snapshot import SpaceView
 from latentstore.findings.study import Study
 from latentstore.storage import blobs
+from latentstore.storage.catalog import LATENT
 from latentstore.storage.studies import listed
 
 
@@ -64,6 +66,29 @@ def space_info(engine: Engine, view: SpaceView) -> dict[str, Any]:
         "dead": view.vectors.n - view.live_count,
         "generation": row.generation,
         "index": _index(engine, view),
+        "latent": _latent(engine, view) if row.latent else None,
+    }
+
+
+def _latent(engine: Engine, view: SpaceView) -> dict[str, Any]:
+    """How the space was fitted. Errors: mean squared error of a value of a held-out item, None where the record no longer reads."""
+    row, told = view.row, versions.record(engine, view)
+    error = told.get("error") or {}
+    return {
+        "name": row.base,
+        "version": row.version,
+        "active": row.active,
+        "kind": str(row.encoder).removeprefix(LATENT),
+        "source": row.sees,
+        "of": row.follows,
+        "lag": lag.count(engine.snapshot, row.name),
+        "error": error.get("mean"),
+        "error_of_pca": error.get("pca"),
+        "unit": error.get("unit"),
+        "form": told.get("form"),
+        "items": told.get("items"),
+        "made": told.get("made"),
+        "warnings": told.get("warnings", []),
     }
 
 

@@ -14,6 +14,7 @@ from latentstore.encoders.base import Encoder, Role, windowed
 from latentstore.engine import content, read
 from latentstore.engine.check import Batch, length
 from latentstore.engine.core import Engine
+from latentstore.engine.latents.lag import warn_if_behind
 from latentstore.engine.mixing import Part
 from latentstore.engine.snapshot import SpaceView
 from latentstore.errors import EncoderMismatch, EncoderMissing, InvalidInput
@@ -28,9 +29,20 @@ class Encoders:
 
     def of(self, space: str) -> Encoder:
         """The encoder of a space. Raises EncoderMissing, EncoderMismatch."""
-        if space not in self._loaded:
-            self._loaded[space] = _load(self._engine.space(space))
-        return self._loaded[space]
+        view = self._engine.space(space)
+        if view.row.latent:
+            return self._latent(view)
+        if view.row.name not in self._loaded:
+            self._loaded[view.row.name] = _load(view)
+        return self._loaded[view.row.name]
+
+    def _latent(self, view: SpaceView) -> Encoder:
+        from latentstore.engine.latents.models import LatentEncoder, of
+
+        model = of(self._engine, view)
+        seen = self._engine.space(view.row.follows).row
+        before = self.of(seen.name) if view.row.sees == "vectors" and seen.encoder is not None else None
+        return LatentEncoder(view.row, model, before)
 
     def vectors_for(
         self, batch: Batch, fingerprint: str | Mapping[str, str] | None
@@ -43,7 +55,7 @@ class Encoders:
             self._engine.space(name)  # one that is not there is a slip, not a wish to be passed over
         found = {name: self._given(name, array, batch.n, prints.get(name)) for name, array in named.items()}
         for name, view in snapshot.spaces.items():
-            if name not in found and view.row.encoder is not None and batch.has_content:
+            if name not in found and view.row.encoder is not None and not view.row.latent and batch.has_content:
                 found[name] = self._encoded(name, batch)
         found = {name: part for name, part in found.items() if len(part[0])}
         self._refuse_without_vector(batch, found)
@@ -54,8 +66,7 @@ class Encoders:
         for at, _ in found.values():
             bare[at] = False
         if bare.any():
-            spaces = self._engine.snapshot.spaces.values()
-            encoders = [view.row.encoder for view in spaces if view.row.encoder is not None]
+            encoders = [view.row.encoder for view in self._engine.snapshot.own if view.row.encoder is not None]
             raise InvalidInput(
                 f"item {int(bare.argmax())} gives nothing to make a vector from: the collection's encoders are "
                 f"{', '.join(encoders) or 'none'}; give vectors=, or what they take "
@@ -71,6 +82,10 @@ class Encoders:
 
     def _given(self, name: str, array: Any, n: int, fingerprint: str | None) -> tuple[Int64, Float32]:
         row = self._engine.space(name).row
+        if row.latent:
+            raise InvalidInput(
+                f"space {name!r} was fitted, and its model alone makes its vectors; give vectors of space {row.follows!r}, or content"
+            )
         if row.fingerprint != fingerprint:
             raise EncoderMismatch(_foreign(name, row.fingerprint, row.encoder, fingerprint))
         if (found := length(array)) != n:
@@ -91,8 +106,19 @@ class Encoders:
         """(n, dim) float32 of n items, or of vectors given as such."""
         asked = content.of(items)
         if asked is None:
-            return prepare(items, self._engine.space(space).row.dim)
+            return self._as_points(items, self._engine.space(space))
         return self._made(space, asked, role)
+
+    def _as_points(self, vectors: Any, view: SpaceView) -> Float32:
+        """Vectors that an add would put into the space as they are; into a latent one those that its model makes of them."""
+        if view.row.sees != "vectors":
+            return prepare(vectors, view.row.dim)
+        seen = self._engine.space(view.row.follows).row
+        if seen.latent:
+            vectors = self._as_points(vectors, self._engine.space(seen.name))
+        from latentstore.engine.latents.models import of, of_vectors
+
+        return of_vectors(of(self._engine, view), prepare(vectors, seen.dim))
 
     def parts(self, query: Any, space: str | None) -> tuple[list[Part], bool]:
         """The lists that answer, and whether several queries were asked.
@@ -105,7 +131,7 @@ class Encoders:
         if asked is not None:
             made = [(name, self._made(name, asked, "query")) for name in self._spaces_for(asked.modality, space)]
             return [part for name, points in made for part in self._of_kinds(name, points)], asked.many
-        row = self._engine.space(space).row
+        row = self._warned(space).row
         given = as_array(query, "queries")
         if given.ndim not in (1, 2):
             raise InvalidInput(f"a query is a (dim,) vector, several are a (q, dim) array; got shape {given.shape}")
@@ -115,12 +141,17 @@ class Encoders:
     def _spaces_for(self, modality: Modality, space: str | None) -> list[str]:
         """Those that can answer; the first one, which will say why it cannot, where there are none."""
         if space is None:
-            views = self._engine.snapshot.spaces
-            encoded = [name for name, view in views.items() if view.row.encoder is not None]
+            views = self._engine.snapshot.own
+            encoded = [view.row.name for view in views if view.row.encoder is not None]
             if len(views) == 1 or not encoded:
                 return [self._engine.space(None).row.name]
             return self._able(encoded, modality) or encoded[:1]
-        return [self._engine.space(space).row.name]
+        return [self._warned(space).row.name]
+
+    def _warned(self, space: str | None) -> SpaceView:
+        view = self._engine.space(space)
+        warn_if_behind(self._engine.snapshot, view, stacklevel=6)
+        return view
 
     def _able(self, names: Sequence[str], modality: Modality) -> list[str]:
         """The spaces whose encoder takes such content. One whose encoder is not here cannot answer, and that is said."""

@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from latentstore.engine.core import Engine
 from latentstore.engine.recovery import index_path
@@ -62,13 +62,27 @@ class Indexer:
         from latentstore.engine.compaction import compact
 
         for name in list(self._engine.snapshot.spaces):
-            view = self._engine.snapshot.spaces[name]
-            if dead_share(view) > _COMPACT_AT:
-                compact(self._engine, name, self._stop)
-            while lags(self._engine, self._engine.snapshot.spaces[name]):
-                follow(self._engine, name, self._stop, save=False)
-                save_if_due(self._engine, name)
+            with self._there(name) as view:
+                if view is not None and dead_share(view) > _COMPACT_AT:
+                    compact(self._engine, name, self._stop)
+            while self._followed(name):
+                pass
         self._look_over_attachments()
+
+    def _followed(self, name: str) -> bool:
+        """Take one step towards an index that covers a space; False where there is none to take."""
+        with self._there(name) as view:
+            if view is None or not lags(self._engine, view):
+                return False
+            follow(self._engine, name, self._stop, save=False)
+            save_if_due(self._engine, name)
+            return True
+
+    @contextlib.contextmanager
+    def _there(self, name: str) -> Iterator[SpaceView | None]:
+        """A space that stays while it is looked after; None where it has been dropped."""
+        with self._engine.upkeep:
+            yield self._engine.snapshot.spaces.get(name)
 
     def _look_over_attachments(self) -> None:
         from latentstore.engine.shelf import compact_attachments

@@ -18,12 +18,16 @@ def optimize(engine: Engine, progress: Progress | None = None) -> None:
     tell = progress or _quiet
     snapshot = engine.snapshot
     wasteful = bool(snapshot.records.moves)
-    for name, view in snapshot.spaces.items():
-        if view.live is not None:
-            wasteful = True
-            compaction.compact(engine, name, progress=_share(tell, f"compacting {name}"))
-        indexing.follow(engine, name, progress=_share(tell, f"indexing {name}"))
-        _save_unsaved(engine, name)
+    for name in snapshot.spaces:
+        with engine.upkeep:  # so that nobody drops it meanwhile
+            view = engine.snapshot.spaces.get(name)
+            if view is None:
+                continue
+            if view.live is not None:
+                wasteful = True
+                compaction.compact(engine, name, progress=_share(tell, f"compacting {name}"))
+            indexing.follow(engine, name, progress=_share(tell, f"indexing {name}"))
+            _save_unsaved(engine, name)
     if wasteful:
         tell("compacting records", 0.0)
         compaction.compact_records(engine)

@@ -15,6 +15,7 @@ import numpy as np
 
 from latentstore.encoders import registry
 from latentstore.encoders.base import Encoder
+from latentstore.engine.core import model_folder
 from latentstore.engine.origins import within
 from latentstore.errors import LatentstoreError
 from latentstore.fileio import sync_together
@@ -64,6 +65,9 @@ def mend_space(folder: Path, catalog: Catalog, space: SpaceRow, report: Report, 
     home = folder / "spaces" / space.name
     if not trusted:
         space = _best_generation(home, space, live)
+    if space.latent:
+        _mend_latent(home, catalog, state, space, report, trusted)
+        return
     if space.dim is None or (trusted and not space.slots):
         return
     files = SlotFiles(home, space.generation, space.dim)
@@ -77,6 +81,44 @@ def mend_space(folder: Path, catalog: Catalog, space: SpaceRow, report: Report, 
     mended = _sorted_out(catalog, state, space, remains, live)
     gone = _tell(catalog, state, space, mended, report)
     _write(catalog, state, space, remains, mended, gone)
+
+
+def _mend_latent(home: Path, catalog: Catalog, state: State, space: SpaceRow, report: Report, trusted: bool) -> None:
+    """Keep what stands before the first damage: no item depends on a latent, and a space that is cut short is one that lags."""
+    assert space.dim is not None
+    remains = look(SlotFiles(home, space.generation, space.dim), space.slots if trusted else None)
+    untouched = remains.whole and _ascend(remains.rows)
+    if trusted:
+        _hold_against(remains, catalog.batches(space.name))
+    if not (trusted and untouched and remains.whole):
+        live = catalog.live_rows()
+        _find_rows(remains, live)
+        sound = remains.good.copy()
+        sound[1:] &= np.diff(remains.rows) > 0
+        stop = remains.n if sound.all() else int(sound.argmin())
+        kept = np.flatnonzero(np.isin(remains.rows[:stop], live))
+        upto = int(remains.rows[stop - 1]) if stop else -1
+        empty = np.empty((0, space.dim), np.float32)
+        _write(catalog, state, space, remains, Mended(kept, kept[:0], empty, kept[:0], kept[:0]), [], upto)
+        rest = (
+            "" if stop == remains.n else f", {remains.n - stop} cut off with what is damaged; backfill makes them anew"
+        )
+        report.mended.append(f"space {space.name!r}: {len(kept)} vectors kept{rest}")
+        space = space._replace(slots=len(kept))
+    if not space.slots and not any((model_folder(home)).glob("*")):
+        _forget(catalog, state, space, report)
+
+
+def _forget(catalog: Catalog, state: State, space: SpaceRow, report: Report) -> None:
+    """A latent space of which neither vectors nor a model are left. Another version takes its place where there is one."""
+    others = [other for other in state.spaces if other.latent and other.base == space.base and other.name != space.name]
+    with catalog.transaction() as tx:
+        tx.drop_space(space.name)
+        if space.active and others:
+            newest = max(others, key=lambda other: other.version or 0)
+            tx.activate(newest.name, [other.name for other in others if other is not newest])
+        tx.set_state(seq=catalog.state().seq + 1)
+    report.mended.append(f"space {space.name!r}: nothing of it was left, and it is gone; fit it again")
 
 
 def knows(catalog: Catalog, space: SpaceRow) -> bool:
@@ -191,7 +233,7 @@ def _sorted_out(catalog: Catalog, state: State, space: SpaceRow, remains: Remain
     slots = slots[first]  # ascending by row
     encoder = _encoder(space)
     texts = _texts(catalog, state, encoder)
-    expected = np.array(list(texts), np.int64) if encoder is not None or len(state.spaces) == 1 else live[:0]
+    expected = np.array(list(texts), np.int64) if encoder is not None or _alone(state) else live[:0]
     missing = _missing(state, space, remains, live, slots, expected)
     anew = [row for row in missing.tolist() if encoder is not None and row in texts]
     dim = remains.vectors.shape[1]
@@ -220,7 +262,7 @@ def _texts(catalog: Catalog, state: State, encoder: Encoder | None) -> dict[int,
 def _held_elsewhere(catalog: Catalog, state: State, space: SpaceRow) -> Int64:
     """The rows of which another space has a vector that can be read."""
     held, live = [np.empty(0, np.int64)], catalog.live_rows()
-    for other in state.spaces:
+    for other in (other for other in state.spaces if not other.latent):
         home = catalog.path.parent / "spaces" / other.name
         found = other if other.name == space.name else _best_generation(home, other, live)
         if found.name != space.name and found.dim is not None:
@@ -234,9 +276,14 @@ def _missing(state: State, space: SpaceRow, remains: Remains, live: Int64, slots
     had = [remains.rows[np.isin(remains.rows, live)]]
     if space.encoder is not None:
         had.append(np.intersect1d(live, expected))
-    if len(state.spaces) == 1 and not remains.whole and space.encoder is None:
+    if _alone(state) and not remains.whole and space.encoder is None:
         had.append(live)
     return np.setdiff1d(np.concatenate(had), remains.rows[slots])
+
+
+def _alone(state: State) -> bool:
+    """Whether the collection has one space of its own."""
+    return sum(not space.latent for space in state.spaces) == 1
 
 
 def _encoder(space: SpaceRow) -> Encoder | None:
@@ -252,9 +299,16 @@ def _encoder(space: SpaceRow) -> Encoder | None:
 
 
 def _write(
-    catalog: Catalog, state: State, space: SpaceRow, remains: Remains, mended: Mended, gone: Sequence[str]
+    catalog: Catalog,
+    state: State,
+    space: SpaceRow,
+    remains: Remains,
+    mended: Mended,
+    gone: Sequence[str],
+    upto: int | None = None,
 ) -> None:
-    """The new generation, then one commit that names it and deletes what is lost. gone: uris of sources to read again."""
+    """The new generation, then one commit that names it and deletes what is lost. gone: uris of sources to read again. upto: of a
+    latent space, the last row that counts as offered to its model."""
     home = catalog.path.parent / "spaces" / space.name
     assert space.dim is not None
     highest = max((_generation(path) for path in home.glob("vectors-*.f32")), default=space.generation)
@@ -276,6 +330,8 @@ def _write(
             )
         tx.set_space(space.name, dim=space.dim, generation=files.generation, slots=len(total))
         tx.set_index(None, space.name)
+        if upto is not None:
+            tx.follow({space.name: upto})
         if mended.lost.size:
             tx.delete(mended.lost)
             tx.forget_sources(gone)

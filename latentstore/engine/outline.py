@@ -51,7 +51,8 @@ def _alike(found: dict[str, Any] | None, plain: dict[str, Any]) -> bool:
 def _lasting(plain: dict[str, Any]) -> list[list[Any]]:
     """What no later commit changes, of one space or of all."""
     return [
-        [one.get(key) for key in ("name", "encoder", "fingerprint", "metric")] for one in plain.get("spaces", [plain])
+        [one.get(key) for key in ("name", "encoder", "fingerprint", "metric", "source")]
+        for one in plain.get("spaces", [plain])
     ]
 
 
@@ -84,7 +85,13 @@ def _plain_space(space: SpaceRow) -> dict[str, Any]:
         "fingerprint": space.fingerprint,
         "metric": str(space.metric),
         "dim": space.dim,
+        **_source(space),
     }
+
+
+def _source(space: SpaceRow) -> dict[str, Any]:
+    """Only latent spaces have one. Their last rows and which of their versions is active change too often to stand here."""
+    return {} if space.source is None else {"source": space.source}
 
 
 def _plain(columns: Sequence[Column], spaces: Sequence[SpaceRow]) -> dict[str, Any]:
@@ -98,6 +105,7 @@ def _plain(columns: Sequence[Column], spaces: Sequence[SpaceRow]) -> dict[str, A
                 "metric": str(space.metric),
                 "dim": space.dim,
                 "index": space.index_kind,
+                **_source(space),
             }
             for space in spaces
         ],
@@ -114,4 +122,5 @@ def _space(plain: dict[str, Any]) -> SpaceRow:
         0,
         0,
         plain["index"],
+        plain.get("source"),
     )

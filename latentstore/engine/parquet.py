@@ -62,14 +62,14 @@ def _schema(snapshot: Snapshot) -> pa.Schema:
     about = {
         "spaces": {
             name: {"encoder": view.row.encoder, "fingerprint": view.row.fingerprint, "metric": str(view.row.metric)}
-            for name, view in snapshot.spaces.items()
+            for name, view in _exported(snapshot)
         },
         "columns": {column.name: str(column.type) for column in snapshot.columns},
     }
     fields = [pa.field(name, pa.string()) for name in ("id", "text", "uri")]
     fields += [pa.field(column.name, column.type.arrow()) for column in snapshot.columns]
     fields += [
-        pa.field(_PREFIX + name, pa.list_(pa.float32(), view.row.dim or 1)) for name, view in snapshot.spaces.items()
+        pa.field(_PREFIX + name, pa.list_(pa.float32(), view.row.dim or 1)) for name, view in _exported(snapshot)
     ]
     return pa.schema(fields, metadata={_KEY: json.dumps(about).encode()})
 
@@ -80,8 +80,13 @@ def _table(snapshot: Snapshot, rows: Int64) -> pa.Table:
     found = [snapshot.details(raw) for raw in snapshot.records.read(rows)]
     arrays: list[Any] = [pa.array([item[at] for item in found], pa.string()) for at in range(3)]
     arrays += [to_arrow(column, [item[3][column.name] for item in found]) for column in snapshot.columns]
-    arrays += [_vector_array(view.vectors, view.row.dim or 1, rows) for view in snapshot.spaces.values()]
+    arrays += [_vector_array(view.vectors, view.row.dim or 1, rows) for _, view in _exported(snapshot)]
     return pa.table(arrays, schema=_schema(snapshot))
+
+
+def _exported(snapshot: Snapshot) -> list[tuple[str, SpaceView]]:
+    """Not the latent spaces: their vectors say nothing without the model, which no table can hold."""
+    return [(view.row.name, view) for view in snapshot.own]
 
 
 def _vector_array(vectors: VectorView, dim: int, rows: Int64) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from latentstore.distance import scores
 from latentstore.engine import planner
 from latentstore.engine.core import Engine, find_space
+from latentstore.engine.latents.lag import warn_if_behind
 from latentstore.engine.planner import Allowed
 from latentstore.engine.snapshot import Snapshot, SpaceView
 from latentstore.errors import Corrupted, ItemNotFound
@@ -49,11 +50,12 @@ def similar(engine: Engine, space: str | None, name: str, question: Question) ->
         if snapshot.seq == now[0].seq:
             break
     view = now[1]
+    warn_if_behind(snapshot, view, stacklevel=4)
     slot = view.vectors.slots_of(rows)
     if slot[0] < 0:
         raise ItemNotFound(f"item {name!r} has no vector in space {view.row.name!r}")
     wider = replace(question, k=question.k + 1)
-    return _without(_answer(engine, now, view.vectors.gather(slot), wider, trace)[0], name, question.k)
+    return without(_answer(engine, now, view.vectors.gather(slot), wider, trace)[0], [name], question.k)
 
 
 def _space_of(snapshot: Snapshot, rows: Int64) -> str | None:
@@ -78,8 +80,9 @@ def _answer(
     return _hits(engine, snapshot, view, slots, distances, question, trace)
 
 
-def _without(hits: Hits, name: str, k: int) -> Hits:
-    keep = [at for at, other in enumerate(hits.ids) if other != name][:k]
+def without(hits: Hits, names: Container[str], k: int) -> Hits:
+    """The first k that are not of these names."""
+    keep = [at for at, other in enumerate(hits.ids) if other not in names][:k]
     told = hits.details
     return Hits(
         [hits.ids[at] for at in keep],

@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import re
+import shutil
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from latentstore.engine import bits, outline
-from latentstore.engine.core import CATALOG, Engine
+from latentstore.engine.core import CATALOG, FITS, INPUTS, Engine
 from latentstore.engine.snapshot import Shelf, Snapshot, SpaceView
 from latentstore.errors import Corrupted, StorageFailure
 from latentstore.fileio import storage_errors, sync_together
@@ -242,3 +243,16 @@ def sweep(engine: Engine) -> None:
         if pattern.fullmatch(path.name) and path not in named:
             with contextlib.suppress(OSError):
                 path.unlink()
+    _sweep_latents(engine, {space.name for space in state.spaces})
+
+
+def _sweep_latents(engine: Engine, named: set[str]) -> None:
+    """What a killed fit, or a killed drop, left. Checkpoints stay: the fit may be asked for again."""
+    for folder in engine.folder.glob("spaces/*@*"):
+        if folder.name not in named:
+            shutil.rmtree(folder, ignore_errors=True)
+    for leftover in engine.folder.glob("spaces/*@*/.*.tmp"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    for read in engine.folder.glob(f"{FITS}/*{INPUTS}"):
+        with contextlib.suppress(OSError):
+            read.unlink()

@@ -165,7 +165,7 @@ def _replayed(folder: Path, entries: list[Entry]) -> tuple[list[Record], int]:
 
 def _fill(catalog: Catalog, drawn: Outline, items: list[Record], next_row: int, seq: int, generation: int) -> None:
     with catalog.transaction() as tx:
-        for space in drawn.spaces:
+        for space in _versioned(drawn.spaces):
             tx.add_space(space)
         tx.set_columns((), drawn.columns)
         tx.set_state(seq=seq, next_row=next_row, records_generation=generation)
@@ -183,6 +183,14 @@ def _fill(catalog: Catalog, drawn: Outline, items: list[Record], next_row: int, 
         columns = batch.columns
 
 
+def _versioned(spaces: tuple[SpaceRow, ...]) -> list[SpaceRow]:
+    """Those of the collection first; of a latent one, the newest version is the active one, since nothing else tells which was."""
+    newest = {space.base: space.name for space in sorted(spaces, key=lambda one: one.version or 0) if space.latent}
+    own = [space for space in spaces if not space.latent]
+    fitted = [space for space in spaces if space.latent]
+    return own + [space._replace(upto=-1, active=newest[space.base] == space.name) for space in fitted]
+
+
 def _parts(items: list[Record]) -> Iterator[list[Record]]:
     left = iter(items)
     while part := list(islice(left, _MANY)):
@@ -197,7 +205,8 @@ def _names(columns: tuple[Column, ...], width: int) -> list[str]:
 
 def _from_spaces(folder: Path, report: Report) -> Outline:
     """What the spaces' own files tell, when the outline is lost too: everything but the names of the columns."""
-    spaces = [_space(path, report) for path in sorted(folder.glob("spaces/*")) if path.is_dir()]
+    found = [_space(path, report) for path in sorted(folder.glob("spaces/*")) if path.is_dir()]
+    spaces = [space for space in found if space is not None]
     if not spaces:
         raise Corrupted(
             f"{folder} has lost its catalog, its outline and its spaces: nothing is left to rebuild it from"
@@ -206,11 +215,17 @@ def _from_spaces(folder: Path, report: Report) -> Outline:
     return Outline((), tuple(spaces))
 
 
-def _space(home: Path, report: Report) -> SpaceRow:
+def _space(home: Path, report: Report) -> SpaceRow | None:
     try:
         found = read_sealed(home / outline.SPACE)
-        return SpaceRow(home.name, found["encoder"], found["fingerprint"], Metric(found["metric"]), found["dim"], 0, 0)
+        known = (found["encoder"], found["fingerprint"], Metric(found["metric"]), found["dim"])
+        return SpaceRow(home.name, *known, 0, 0, source=found.get("source"))
     except (OSError, ValueError, KeyError):
+        if "@" in home.name:
+            report.problems.append(
+                f"space {home.name!r}: what it was fitted to is lost, and it is left out; fit it again"
+            )
+            return None
         report.problems.append(
             f"space {home.name!r}: its metric and encoder are lost; taken for cosine, without encoder"
         )

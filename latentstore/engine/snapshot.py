@@ -67,6 +67,21 @@ class Snapshot:
     shelf: Shelf
 
     @cached_property
+    def own(self) -> list[SpaceView]:
+        """The spaces that the collection was made with: every item has a vector in one of them at least."""
+        return [view for view in self.spaces.values() if not view.row.latent]
+
+    @cached_property
+    def latent(self) -> list[SpaceView]:
+        """Every version of the spaces that were fitted, oldest first: none comes before the one that it follows."""
+        return [view for view in self.spaces.values() if view.row.latent]
+
+    @cached_property
+    def standing(self) -> dict[str, str]:
+        """The bare name of each latent space, and the version that it stands for."""
+        return {view.row.base: view.row.name for view in self.latent if view.row.active}
+
+    @cached_property
     def names(self) -> list[str]:
         return [column.name for column in self.columns]
 

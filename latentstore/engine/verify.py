@@ -122,6 +122,20 @@ def _check_space(engine: Engine, name: str, view: SpaceView, live: Int64, report
     if view.vectors.n > 1 and not bool((np.diff(view.vectors.rows) > 0).all()):
         problems.append(f"space {name!r}: rows do not ascend with slots")
     _check_index(engine, name, view, report)
+    if view.row.latent:
+        _check_model(engine, view, report)
+
+
+def _check_model(engine: Engine, view: SpaceView, report: Report) -> None:
+    from latentstore.engine.latents.models import held_against
+
+    report.checked["models"] = report.checked.get("models", 0) + 1
+    try:
+        held_against(engine.space_folder(view.row.name), view.row)
+    except Corrupted as reason:
+        report.problems.append(f"space {view.row.name!r}: {reason}")
+    if view.vectors.n and int(view.vectors.rows[-1]) > (view.row.upto or 0):
+        report.problems.append(f"space {view.row.name!r}: it holds rows past the last that its model was offered")
 
 
 def _check_attachments(engine: Engine, snapshot: Snapshot, report: Report) -> None:

@@ -20,6 +20,7 @@ from latentstore.engine import attach, bits, outline
 from latentstore.engine.attach import NOTHING as NOTHING_ATTACHED
 from latentstore.engine.attach import Attached, Shelved
 from latentstore.engine.core import Engine
+from latentstore.engine.latents.lag import live_after
 from latentstore.engine.recovery import load_snapshot
 from latentstore.engine.snapshot import Shelf, Snapshot, SpaceView
 from latentstore.errors import DimensionMismatch, DuplicateId, StorageFailure
@@ -33,8 +34,9 @@ from latentstore.types import Bool, Float32, Int64, Modality, OnConflict, Source
 
 @dataclass(frozen=True)
 class Incoming:
-    """A checked batch of n items. `vectors`: for each space, which of the items (positions, ascending) and their vectors.
-    `kinds`: the modality of each item; None where no item is a picture or a sound."""
+    """A checked batch of n items. `vectors`: for each space, which of the items (positions, ascending) and their vectors; those of
+    latent spaces are made by the write. `kinds`: the modality of each item; None where no item is a picture or a sound. `images`,
+    `audios`: what each item is or shows; None where no item does."""
 
     ids: list[str]
     texts: list[str | None]
@@ -43,6 +45,8 @@ class Incoming:
     vectors: Mapping[str, tuple[Int64, Float32]]
     attached: Attached = NOTHING_ATTACHED
     kinds: Sequence[str | None] | None = None
+    images: Sequence[Any] | None = None
+    audios: Sequence[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class Beside:
 
 
 _NOTHING = Beside()
+Points = tuple[Int64, Float32]  # positions in a batch, ascending, and their vectors
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,8 @@ class _Appended:
 def add(engine: Engine, batch: Incoming, on_conflict: OnConflict, beside: Beside = _NOTHING) -> Written:
     """Store a batch, whole or not at all. Raises DuplicateId, ColumnTypeClash, DimensionMismatch, StorageFailure."""
     refuse_twice(batch.ids)
+    made: dict[str, Points | None] = {}
+    _latents(engine, engine.snapshot, batch, made)  # before the lock, which others wait for
     with engine.writing() as snapshot:
         metadata = normalise(batch.metadata, len(batch.ids), snapshot.columns, _kinds(batch, snapshot))
         _check_dims(snapshot, batch)
@@ -94,7 +101,7 @@ def add(engine: Engine, batch: Incoming, on_conflict: OnConflict, beside: Beside
         dead = np.array(sorted(held[name] for name in dying), dtype=np.int64)
         kept = int(keep.sum())
         if kept:
-            _store(engine, snapshot, batch, metadata, keep, dead, beside)
+            _store(engine, snapshot, batch, metadata, keep, dead, beside, _latents(engine, snapshot, batch, made))
         else:
             _delete(engine, dead, beside)
         replaced = len(dying & set(batch.ids))
@@ -108,8 +115,26 @@ def _kinds(batch: Incoming, snapshot: Snapshot) -> Sequence[str | None] | None:
     return batch.kinds
 
 
+def _latents(
+    engine: Engine, snapshot: Snapshot, batch: Incoming, made: dict[str, Points | None]
+) -> Mapping[str, Points]:
+    """What the latent spaces get of the batch. made: what was found before; a fit may have added a space since."""
+    if not snapshot.latent:
+        return {}
+    from latentstore.engine.latents.follow import offer  # a collection without latent spaces needs no models
+
+    return offer(engine, snapshot, batch, made)
+
+
 def _store(
-    engine: Engine, snapshot: Snapshot, batch: Incoming, metadata: Batch, keep: Bool, dead: Int64, beside: Beside
+    engine: Engine,
+    snapshot: Snapshot,
+    batch: Incoming,
+    metadata: Batch,
+    keep: Bool,
+    dead: Int64,
+    beside: Beside,
+    latents: Mapping[str, Points],
 ) -> None:
     ids, texts, uris = (chosen(values, keep) for values in (batch.ids, batch.texts, batch.uris))
     metadata = Batch(len(ids), metadata.columns, [chosen(values, keep) for values in metadata.values])
@@ -117,9 +142,9 @@ def _store(
     row_of = np.full(len(keep), -1, dtype=np.int64)
     row_of[keep] = rows
     records = encode_all(rows, ids, texts, uris, metadata.rows())
-    appended = {
-        name: _append(engine, snapshot, name, row_of[at], vectors) for name, (at, vectors) in batch.vectors.items()
-    }
+    placed = {**batch.vectors, **{name: points for name, points in latents.items() if keep[points[0]].any()}}
+    appended = {name: _append(engine, snapshot, name, row_of[at], vectors) for name, (at, vectors) in placed.items()}
+    upto = dict.fromkeys(latents, int(rows[-1]))
     size = _append_records(engine, snapshot, int(rows[0]), records, dead)
     shelved = attach.append(engine, snapshot, batch.attached, row_of)
     synced(engine, snapshot, appended.values(), shelved)
@@ -133,6 +158,7 @@ def _store(
         shelved.commit(tx)
         for name, part in appended.items():
             _commit_slots(engine, tx, snapshot.spaces[name], name, part)
+        tx.follow(upto)
         beside.note(tx)
         tx.set_state(seq=snapshot.seq + 1, next_row=snapshot.next_row + len(ids), records_bytes=size)
 
@@ -148,6 +174,37 @@ def _store(
         dead=dead,
         next_row=int(rows[-1]) + 1,
         shelf=shelved.shelf,
+        upto=upto,
+    )
+
+
+def extend(engine: Engine, snapshot: Snapshot, space: str, rows: Int64, vectors: Float32, upto: int) -> None:
+    """Under the write lock: vectors (m, dim) of rows that are there already, past all that a latent space has, in a commit of
+    their own. upto: the last row that its model was offered, with a vector or without. A row that was deleted meanwhile is dead."""
+    appended = {space: _append(engine, snapshot, space, rows, vectors)} if rows.size else {}
+    if appended:
+        sync_together(engine.slot_writer(appended[space].files).handles)
+
+    def commit(tx: Transaction) -> None:
+        for name, part in appended.items():
+            _commit_slots(engine, tx, snapshot.spaces[name], name, part)
+        tx.follow({space: upto})
+        tx.set_state(seq=snapshot.seq + 1)
+
+    committed(engine, commit)
+    gone = rows[:0]
+    if rows.size:
+        follows = snapshot.spaces[space].row.follows
+        gone = np.setdiff1d(rows, live_after(snapshot, follows, int(rows[0]) - 1))
+    publish(
+        engine,
+        snapshot,
+        snapshot.columns,
+        snapshot.items,
+        snapshot.records.size,
+        appended=appended,
+        dead=gone if gone.size else None,
+        upto={space: upto},
     )
 
 
@@ -255,10 +312,13 @@ def publish(
     next_row: int | None = None,
     moves: dict[int, int] | None = None,
     shelf: Shelf | None = None,
+    upto: Mapping[str, int] | None = None,
 ) -> None:
     """Step 3: the same snapshot with what this commit changed."""
     next_row = before.next_row if next_row is None else next_row
     spaces = {name: _followed(view, (appended or {}).get(name), dead) for name, view in before.spaces.items()}
+    for name, row in (upto or {}).items():
+        spaces[name] = replace(spaces[name], row=spaces[name].row._replace(upto=row))
     for name, part in (appended or {}).items():
         start, length = engine.last_batch.get(name, (0, 0))
         merged = length and start + length == part.first and length + len(part.sums) <= MERGE_BELOW

@@ -59,6 +59,18 @@ def find(catalog: Catalog, ids: Sequence[str], name: str) -> tuple[int, list[Blo
     return int(generation), [blobs.get(of_row.get(rows[one], b"")) for one in ids]
 
 
+def of_rows(catalog: Catalog, rows: Sequence[int], name: str) -> tuple[int, list[Blob | None]]:
+    """The file's generation, and for each row the content under that name; None where it has none, or is no longer there."""
+    joined = (
+        "select row, blobs.digest, start, length from attachments join blobs using (digest) "
+        "where name = ? and row in (select unnest(?))"
+    )
+    with catalog.reading() as cursor:
+        generation = cursor.execute("select attachments_generation from state").fetchall()[0][0]
+        found = {row: Blob(*blob) for row, *blob in cursor.execute(joined, [name, list(rows)]).fetchall()}
+    return int(generation), [found.get(row) for row in rows]
+
+
 def listed(catalog: Catalog, *, live: bool = False) -> list[Blob]:
     """All contents, or those that an item has, in the order in which they stand in the file."""
     condition = _LIVE if live else "true"

@@ -31,6 +31,11 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "seed bigint, rows bigint not null, made double not null, seconds double not null, columns varchar not null, "
         "summary varchar not null, arrays blob)",
     ),
+    (
+        "alter table spaces add column source varchar",
+        "alter table spaces add column upto bigint",
+        "alter table spaces add column active boolean default true",
+    ),
 )
 VERSION = len(STEPS)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -111,10 +111,28 @@ class Transaction:
         self._cursor.execute(f"update state set {settings}")
 
     def add_space(self, space: SpaceRow) -> None:
+        names = ", ".join(space._fields)
+        marks = ", ".join("?" * len(space))
         self._cursor.execute(
-            "insert into spaces select count(*), ?, ?, ?, ?, ?, ?, ?, ? from spaces",
+            f"insert into spaces (position, {names}) select coalesce(max(position), -1) + 1, {marks} from spaces",
             [*space[:3], str(space.metric), *space[4:]],
         )
+
+    def drop_space(self, name: str) -> None:
+        """A space with its batches, its index and its studies."""
+        self._cursor.execute("delete from spaces where name = ?", [name])
+        for table in ("batches", "indexes", "studies"):
+            self._cursor.execute(f"delete from {table} where space = ?", [name])
+
+    def follow(self, spaces: Mapping[str, int]) -> None:
+        """For each latent space the last row that was offered to its model."""
+        for name, row in spaces.items():
+            self._cursor.execute("update spaces set upto = ? where name = ?", [row, name])
+
+    def activate(self, name: str, others: Sequence[str]) -> None:
+        """Let the bare name of a latent space stand for this version of it."""
+        for one in (name, *others):
+            self._cursor.execute("update spaces set active = ? where name = ?", [one == name, one])
 
     def set_space(self, name: str, *, dim: int, generation: int, slots: int) -> None:
         self._cursor.execute(

@@ -13,9 +13,10 @@ from latentstore.analysis.neighbors import Graph, knn
 from latentstore.analysis.progress import Progress, silent
 from latentstore.engine import attach, read
 from latentstore.engine.core import Engine, find_space
+from latentstore.engine.latents.lag import warn_if_behind
 from latentstore.engine.snapshot import Snapshot, SpaceView
 from latentstore.errors import InvalidInput
-from latentstore.types import Float32, Int64, Metric
+from latentstore.types import Bool, Float32, Int64, Metric
 
 Detail = tuple[str, str | None, str | None, dict[str, Any]]
 _WIDTH = 30  # neighbours that a first graph has, so that a later study seldom needs another
@@ -89,6 +90,12 @@ class Sample:
         """Some of the items; positions ascending."""
         return replace(self, rows=self.rows[positions], vectors=self.vectors[positions], _graphs=[])
 
+    def passing(self, where: str) -> Bool:
+        """(n,) bool: which of the items pass a filter. Raises InvalidFilter."""
+        _, view, allowed = read.moment(self.engine, self.space, where)
+        assert allowed is not None
+        return np.isin(self.rows, view.vectors.rows[allowed.slots], assume_unique=True)
+
     def attachments(self, positions: Int64, name: str) -> list[bytes | None]:
         """What each of some items has attached under that name."""
         return attach.contents(self.engine, [self.ids[at] for at in positions.tolist()], name)
@@ -111,6 +118,7 @@ def take(engine: Engine, space: str | None = None, where: str | None = None) -> 
     """
     name = find_space(engine.snapshot, space).row.name if space is not None else _fullest(engine.snapshot)
     snapshot, view, allowed = read.moment(engine, name, where)
+    warn_if_behind(snapshot, view, stacklevel=5)
     slots = view.all_live() if allowed is None else allowed.slots
     rows = view.vectors.rows[slots] if view.vectors.n else np.empty(0, dtype=np.int64)
     earlier: Sample | None = engine.sample
@@ -130,4 +138,4 @@ def _same(earlier: Sample, view: SpaceView, rows: Int64) -> bool:
 
 
 def _fullest(snapshot: Snapshot) -> str:
-    return max(snapshot.spaces.values(), key=lambda view: view.live_count).row.name
+    return max(snapshot.own, key=lambda view: view.live_count).row.name

@@ -1,0 +1,1 @@
+"""Latent spaces in a store: fitted to items that are there, given the vectors of those that come, and kept in versions."""

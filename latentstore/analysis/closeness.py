@@ -37,12 +37,12 @@ class Scale:
 
     def expected(self, at: Float64) -> Float64:
         """The share of items whose nearest would be within squared distances `at` by chance."""
-        from scipy.stats import norm
+        from scipy.special import ndtr
 
         if not self.spread:
             return np.asarray(at >= np.exp(self.center), dtype=np.float64)
         with np.errstate(divide="ignore"):
-            share: Float64 = norm.cdf((np.log(at) - self.center) / self.spread)
+            share: Float64 = ndtr((np.log(at) - self.center) / self.spread)
         return share
 
 

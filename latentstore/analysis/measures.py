@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from latentstore.analysis import covariance, isolation
 from latentstore.analysis.neighbors import Graph
+from latentstore.analysis.sweep import each
 from latentstore.types import Float32, Float64, Int64
 
 Arrays = dict[str, NDArray[Any]]
@@ -22,7 +23,7 @@ _LOF = 20
 _USUAL = 0.85  # of the rows, those that a covariance is taken of: strange ones must not widen it
 _TRIMS = 3
 _EXPLAINED = 0.7  # of the variance, by the directions that reconstruct a row
-_BLOCK = 512
+_BLOCK = 64  # rows whose neighbours are added up at a time: they stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -212,12 +213,20 @@ def _mean(distances: Float32, k: int) -> Float64:
 
 def _left(rows: Float32, reference: Float32, near: NDArray[np.int64] | NDArray[np.int32]) -> Float32:
     """(n, dim) float32: each row less the mean of its neighbours; the whole row where it has none."""
-    out = np.empty_like(rows)
-    for at in range(0, len(rows), _BLOCK):
+
+    def one(at: int) -> Float32:
         block = near[at : at + _BLOCK]
         there = block >= 0
-        around = np.where(there[:, :, None], reference[block], 0).sum(axis=1)
-        out[at : at + _BLOCK] = rows[at : at + _BLOCK] - around / np.maximum(there.sum(axis=1), 1)[:, None]
+        around = reference.take(block, axis=0, mode="clip")
+        if not there.all():
+            around[~there] = 0
+        mean = around.sum(axis=1) / np.maximum(there.sum(axis=1), 1).astype(np.float32)[:, None]
+        return np.asarray(rows[at : at + _BLOCK] - mean)
+
+    out = np.empty_like(rows)
+    starts = range(0, len(rows), _BLOCK)
+    for at, left in zip(starts, each(one, starts), strict=True):
+        out[at : at + _BLOCK] = left
     return out
 
 

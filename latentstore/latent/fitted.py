@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from latentstore.errors import AlreadyExists, Corrupted, DimensionMismatch, InvalidInput, NotFinite
-from latentstore.fileio import storage_errors, sync_file, sync_folder, write_json
+from latentstore.fileio import read_sealed, storage_errors, sync_file, sync_folder, write_json, write_sealed
 from latentstore.latent import density, forms
 from latentstore.latent.base import Model
 from latentstore.latent.density import REJECT, Density, Draw
@@ -141,7 +141,7 @@ class Fitted:
                 save_file({name: np.ascontiguousarray(array) for name, array in self._arrays().items()}, part / WEIGHTS)
                 sync_file(part / WEIGHTS)
                 write_json(part / CONFIG, self._config())
-                write_json(part / RECORD, self.record)
+                write_sealed(part / RECORD, self.record)
                 part.rename(folder)
             except BaseException:
                 shutil.rmtree(part, ignore_errors=True)
@@ -191,7 +191,7 @@ def load(folder: Path) -> Fitted:
     from safetensors.numpy import load_file
 
     try:
-        config, record = (json.loads((folder / name).read_bytes()) for name in (CONFIG, RECORD))
+        config, record = json.loads((folder / CONFIG).read_bytes()), read_sealed(folder / RECORD)
         arrays = load_file(folder / WEIGHTS)
         parts = {part: _of_part(part, arrays) for part in ("model", "form", "density")}
         form = forms.of(config["form"], parts["form"])

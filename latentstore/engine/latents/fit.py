@@ -31,7 +31,7 @@ from latentstore.engine.latents import follow, inputs, models
 from latentstore.engine.latents.lag import live_after
 from latentstore.engine.snapshot import Snapshot, SpaceView
 from latentstore.engine.write import committed
-from latentstore.errors import InvalidInput, LatentstoreError, ReadOnlyStore
+from latentstore.errors import InvalidInput, LatentstoreError, ReadOnlyStore, StoreClosed
 from latentstore.fileio import storage_errors, sync_folder, sync_together
 from latentstore.latent import fitting, forms
 from latentstore.latent.base import Settings
@@ -182,10 +182,9 @@ def _scratch(engine: Engine) -> Iterator[Path]:
     try:
         yield path
     finally:
-        with engine.unchanging():
-            path.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):
-                path.parent.rmdir()
+        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError, StoreClosed), engine.unchanging():
+            path.parent.rmdir()
 
 
 @contextlib.contextmanager
@@ -203,6 +202,8 @@ def _checkpoints(engine: Engine, key: str) -> Iterator[Path]:
     try:
         yield folder
         shutil.rmtree(folder, ignore_errors=True)
+    except StoreClosed:
+        raise
     except LatentstoreError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -233,7 +234,7 @@ def _version(engine: Engine, base: str) -> Iterator[str]:
             sync_folder(folder.parent)
         yield name
     except BaseException:
-        if name not in engine.snapshot.spaces:
+        if not engine.closed and name not in engine.snapshot.spaces:
             shutil.rmtree(folder, ignore_errors=True)
         raise
     finally:

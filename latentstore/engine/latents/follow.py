@@ -17,7 +17,7 @@ from typing import Any
 
 from latentstore.analysis.progress import Progress
 from latentstore.engine import write
-from latentstore.engine.core import Engine
+from latentstore.engine.core import Engine, find_space
 from latentstore.engine.latents import inputs, models
 from latentstore.engine.latents.inputs import Seen
 from latentstore.engine.latents.lag import behind
@@ -122,7 +122,7 @@ def backfill(engine: Engine, space: str, progress: Progress) -> int:
     total, done, filled = 0, 0, 0
     while True:
         snapshot = engine.snapshot
-        view = snapshot.spaces[space]
+        view = find_space(snapshot, space)
         rows = behind(snapshot, view)
         total = max(total, done + len(rows))
         progress("catching up", done / total if total else 1.0)
@@ -131,7 +131,7 @@ def backfill(engine: Engine, space: str, progress: Progress) -> int:
         part = rows[:STEP]
         kept, latents = encoded(engine, snapshot, view.row, model, part)
         with engine.writing() as now:
-            if now.spaces[space].row.upto != view.row.upto:
+            if find_space(now, space).row.upto != view.row.upto:
                 continue  # another thread was here meanwhile
             write.extend(engine, now, space, kept, latents, int(part[-1]))
         done, filled = done + len(part), filled + len(kept)

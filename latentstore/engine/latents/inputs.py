@@ -7,7 +7,7 @@ add was given, or the attachment "content", or the file at its uri; else whateve
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -55,23 +55,25 @@ def _loaded(source: Any) -> Any:
         return None
 
 
-def sound(item: Seen) -> sounds.Sound | None:
-    """None where the item has none that can be read."""
+def sound(item: Seen, whole: Callable[[bytes | Path], sounds.Sound] = sounds.load) -> sounds.Sound | None:
+    """None where the item has none that can be read. whole: loads a recording, or remembers it."""
     for source in (item.attached.get(CONTENT), _file(item.uri)) if item.given is None else (item.given,):
         try:
             if source is not None:
-                return sounds.load(source) if item.given is not None else _part(source, item.metadata)
+                return sounds.load(source) if item.given is not None else _part(source, item.metadata, whole)
         except (InvalidInput, OSError):
             continue
     return None
 
 
-def _part(source: bytes | Path, metadata: Mapping[str, Any]) -> sounds.Sound:
+def _part(
+    source: bytes | Path, metadata: Mapping[str, Any], whole: Callable[[bytes | Path], sounds.Sound]
+) -> sounds.Sound:
     start, end = _time(metadata.get("start")), _time(metadata.get("end"))
     if start is None or end is None:
         return sounds.load(source)
     if sounds.facts(source)["duration"] <= sounds.MAX_SECONDS:
-        return _cut(_whole(source), start, end)
+        return _cut(whole(source), start, end)
     parts, rate = [], 0
     for window in sounds.windows(source, _SPAN):
         if window.end > start:
@@ -82,11 +84,6 @@ def _part(source: bytes | Path, metadata: Mapping[str, Any]) -> sounds.Sound:
     if not parts:
         raise InvalidInput(f"the recording ends before {start:g} s")
     return sounds.Sound(np.concatenate(parts), rate)
-
-
-@lru_cache(maxsize=1)  # parts of one recording follow each other
-def _whole(source: bytes | Path) -> sounds.Sound:
-    return sounds.load(source)
 
 
 def _cut(whole: sounds.Sound, start: float, end: float) -> sounds.Sound:
@@ -103,7 +100,10 @@ def _file(uri: str | None) -> Path | None:
 
 def content(sees: str, items: Sequence[Seen], side: int) -> list[Any]:
     """What the model takes of each item, None for nothing. sees: "image" or "audio"."""
-    return [picture(item, side) if sees == Modality.IMAGE else sound(item) for item in items]
+    if sees == Modality.IMAGE:
+        return [picture(item, side) for item in items]
+    whole = lru_cache(maxsize=1)(sounds.load)  # parts of one recording follow each other
+    return [sound(item, whole) for item in items]
 
 
 def stored(engine: Engine, snapshot: Snapshot, rows: Int64, sees: str) -> Iterator[Seen]:

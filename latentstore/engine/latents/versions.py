@@ -7,7 +7,6 @@ is removed from the disk after the commit. Crash: a folder that no catalog names
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 from dataclasses import replace
 from typing import Any
@@ -18,6 +17,7 @@ from latentstore.engine.latents.lag import behind
 from latentstore.engine.snapshot import Snapshot, SpaceView
 from latentstore.engine.write import committed
 from latentstore.errors import InvalidInput, SpaceNotFound
+from latentstore.fileio import read_sealed
 from latentstore.findings.versions import Version
 from latentstore.storage.transaction import Transaction
 
@@ -33,8 +33,7 @@ def record(engine: Engine, view: SpaceView) -> dict[str, Any]:
     from latentstore.latent.fitted import RECORD
 
     with contextlib.suppress(OSError, ValueError):
-        found = json.loads((model_folder(engine.space_folder(view.row.name)) / RECORD).read_bytes())
-        return found if isinstance(found, dict) else {}
+        return read_sealed(model_folder(engine.space_folder(view.row.name)) / RECORD)
     return {}
 
 

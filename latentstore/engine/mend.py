@@ -112,12 +112,13 @@ def _mend_latent(home: Path, catalog: Catalog, state: State, space: SpaceRow, re
 def _forget(catalog: Catalog, state: State, space: SpaceRow, report: Report) -> None:
     """A latent space of which neither vectors nor a model are left. Another version takes its place where there is one."""
     others = [other for other in state.spaces if other.latent and other.base == space.base and other.name != space.name]
+    seq = catalog.state().seq + 1
     with catalog.transaction() as tx:
         tx.drop_space(space.name)
         if space.active and others:
             newest = max(others, key=lambda other: other.version or 0)
             tx.activate(newest.name, [other.name for other in others if other is not newest])
-        tx.set_state(seq=catalog.state().seq + 1)
+        tx.set_state(seq=seq)
     report.mended.append(f"space {space.name!r}: nothing of it was left, and it is gone; fit it again")
 
 

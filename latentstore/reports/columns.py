@@ -14,17 +14,15 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from math import isfinite
 from os.path import commonprefix
-from typing import Any, Literal
+from typing import Any
 
-from latentstore.reports.model import Column
+from latentstore.reports.model import Column, Kind
 
 MOST = 16  # columns a page shows
 FEW_NUMBERS = 12  # whole numbers of so few values are classes
 _PLACE = frozenset({"start", "end", "part", "line", "record", "content"})  # of an item in its file
 _DISTINCT = 0.5  # share of the items that has a value of its own from which a column names items, not groups
 _MANY = 1000  # values of a category beyond which nobody compares them
-
-Kind = Literal["category", "number", "time"]
 
 
 @dataclass(frozen=True, slots=True)

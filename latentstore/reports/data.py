@@ -1,12 +1,14 @@
 """Findings as files: Parquet tables that join by (space, id) and by cluster number, and the page's own values as JSON.
 
 items.parquet: a row an item and space, with everything that was found of it and its metadata. clusters.parquet, outliers.parquet,
-duplicates.parquet, labels.parquet: what their names say. report.json: the page, without pictures and sounds. atlas.parquet: what the
+duplicates.parquet, labels.parquet: what their names say. axes.parquet: the principal axes, with the items at both ends of the first;
+axis_columns.parquet: the columns that go along those. report.json: the page, without pictures and sounds. atlas.parquet: what the
 embedding-atlas tool opens; where there are several spaces one each, atlas-<space>.parquet. A table without rows has its columns.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -44,6 +46,11 @@ _STRANGER = _columns(
     "space:text id:text score:float p_value:float flagged:bool nearest:[text] times:float cluster:text words:[text]"
 )
 _LABEL = _columns("space:text column:text id:text label:text suggested:text confidence:float")
+_AXIS = _columns("space:text axis:int share:float cumulative:float steadiness:float low:[text] high:[text]")
+_TIE = _columns(
+    "space:text axis:int column:text share:float p_value:float items:int correlation:float "
+    "low:[text] high:[text] low_median:float high_median:float"
+)
 _COPY = _columns("space:text group:int kind:text id:text kept:bool kept_id:text widest:float")
 
 
@@ -135,6 +142,31 @@ def _copies(one: Studied) -> Iterator[Row]:
             yield {**shared, "id": name, "kept": name == group.kept, "widest": group.widest}
 
 
+def _axes(one: Studied) -> Iterator[Row]:
+    """A row an axis; what is said of the first alone is missing of the others."""
+    found = one.shape
+    if found is None:
+        return
+    total = 0.0
+    for at, share in enumerate(found.axes.shares.tolist()):
+        total += share
+        row: Row = {"space": one.sample.space, "axis": at + 1, "share": share, "cumulative": min(total, 1.0)}
+        if at < len(found.axes):
+            low, high = ([one.sample.ids[position] for position in end] for end in found.ends[at])
+            steady = float(found.axes.steadiness[at])
+            row |= {"steadiness": None if math.isnan(steady) else steady, "low": low, "high": high}
+        yield row
+
+
+def _ties(one: Studied) -> Iterator[Row]:
+    """Columns along axes: of values those at either end, of numbers and times (unix seconds) the medians there."""
+    for tie in one.shape.ties if one.shape else ():
+        ends = ("low_median", "high_median") if isinstance(tie.low, float) else ("low", "high")
+        told = {"column": tie.column, "share": tie.share, "p_value": tie.p_value, "items": tie.items}
+        row = {"space": one.sample.space, "axis": tie.axis + 1, **told, "correlation": tie.correlation}
+        yield row | dict(zip(ends, (tie.low, tie.high), strict=True))
+
+
 def _numbers(labels: Int64) -> list[int | None]:
     return [number if number >= 0 else None for number in labels.tolist()]
 
@@ -183,6 +215,8 @@ _LISTS: dict[str, tuple[Mapping[str, str], Callable[[Studied], Iterator[Row]]]] 
     "outliers": (_STRANGER, _strangers),
     "duplicates": (_COPY, _copies),
     "labels": (_LABEL, _suspects),
+    "axes": (_AXIS, _axes),
+    "axis_columns": (_TIE, _ties),
 }
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from latentstore.findings.clusters import Cluster as Found
 from latentstore.findings.clusters import Level as Grain
-from latentstore.reports import checks, copies, media, points, strangers
+from latentstore.reports import checks, copies, media, points, shape, strangers
 from latentstore.reports.model import Cluster, Column, Duplicates, Level, MapQuality, Outliers, Points, Section
 from latentstore.reports.points import Shown
 from latentstore.reports.studied import Studied
@@ -43,6 +43,7 @@ def section(studied: Studied, seed: int, budget: float, most: int = points.MOST)
         outliers=filling.outliers(),
         duplicates=filling.duplicates(),
         columns=[Column(one.name, one.kind, filling.shown.of(one.values)) for one in studied.columns],
+        shape=None if studied.shape is None else shape.shown(studied.shape, filling.shown.point),
         labels=[checks.shown(one, filling.point) for one in studied.labels],
         changes=studied.changes,
         methods=studied.methods,
@@ -80,7 +81,8 @@ class _Filling:
     @cached_property
     def _named(self) -> list[int]:
         """Positions of all items that the page names, the most important first."""
-        return [self._place[name] for name in _named(self.studied)]
+        named = [self._place[name] for name in _named(self.studied)]
+        return named if self.studied.shape is None else [*named, *shape.named(self.studied.shape)]
 
     def point(self, name: str) -> int:
         return self.shown.point(self._place[name])

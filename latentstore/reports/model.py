@@ -21,6 +21,7 @@ import numpy as np
 from latentstore.errors import InvalidInput
 from latentstore.types import Bool, Float32, Float64, Int64
 
+Kind = Literal["category", "number", "time"]
 Sureness = Literal["counted", "sure", "likely", "unsure"]
 PICTURES = ("image/jpeg", "image/png", "image/webp", "image/gif")
 SOUNDS = ("audio/wav", "audio/mpeg", "audio/ogg", "audio/flac", "audio/webm", "audio/mp4")
@@ -46,7 +47,7 @@ class Statement:
     """One sentence of the summary, how sure it is, and what that rests on (`because`: "comes back in 94 % of 20 resamplings").
 
     counted: a fact, as of a count. space, part: where the page shows it; part is one of "map", "clusters", "outliers",
-    "duplicates", "columns", "labels", "changes", "method".
+    "duplicates", "columns", "shape", "labels", "changes", "method".
     """
 
     text: str
@@ -79,6 +80,7 @@ class Section:
     outliers: Outliers | None = None
     duplicates: Duplicates | None = None
     columns: Sequence[Column] = ()
+    shape: Shape | None = None
     labels: Sequence[LabelCheck] = ()
     changes: Changes | None = None
     methods: Sequence[Method] = ()
@@ -245,8 +247,57 @@ class Column:
     """
 
     name: str
-    kind: Literal["category", "number", "time"]
+    kind: Kind
     values: Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How the items fill the space. axes: the principal ones, the first few. shares: (r,) of the variance, of every axis that there is,
+    falling. needed: how many axes hold so much of it, by growing share.
+
+    dimension, finest: how many directions the items around an item spread in, by the ten nearest and by the nearest two; None where
+    too few items are apart. held: how many columns were held against the axes.
+    """
+
+    shares: Float64
+    needed: Sequence[tuple[float, int]] = ()
+    dimension: float | None = None
+    finest: float | None = None
+    axes: Sequence[Axis] = ()
+    held: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One principal axis. number: from 1. share: 0..1 of the variance. steadiness: 0..1, how well it comes back in halves of the items.
+
+    low, high: points at either end, the outermost first. ties: columns that go along it, the strongest first.
+    """
+
+    number: int
+    share: float
+    steadiness: float | None = None
+    low: Sequence[int] = ()
+    high: Sequence[int] = ()
+    ties: Sequence[Tie] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """A column that goes along an axis beyond chance. share: 0..1, of the order of the items along the axis.
+
+    low, high: the values at either end, the outermost first, or of a number or a time what it is in the middle there. p_value: of all
+    columns and axes together. correlation: Spearman's, of a number or a time.
+    """
+
+    column: str
+    kind: Kind
+    share: float
+    p_value: float
+    low: Sequence[str] | float
+    high: Sequence[str] | float
+    correlation: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +419,7 @@ def _check_points(section: Section) -> None:
     if section.duplicates:
         named += [p for group in section.duplicates.listed for p in (group.kept, *group.others)]
         named += [p for leak in section.duplicates.leaks for pair in leak.examples for p in pair]
+    named += [p for axis in section.shape.axes for p in (*axis.low, *axis.high)] if section.shape else []
     named += [suspect.point for labels in section.labels for suspect in labels.suspects]
     wrong = [point for point in named if not 0 <= point < n]
     if wrong:

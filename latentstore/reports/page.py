@@ -12,7 +12,7 @@ from base64 import b64encode
 from functools import cache
 from importlib.resources import files
 
-from latentstore.reports import palette, parts, payload
+from latentstore.reports import axes, palette, parts, payload
 from latentstore.reports.cards import anchor
 from latentstore.reports.html import Html, day, el, join, plural, script_json
 from latentstore.reports.model import Page, Section, Statement, check
@@ -37,6 +37,14 @@ GLOSSARY = (
     ("Tightness", "How alike the items of a group are, from 0 to 1."),
     ("Typical, on the border", "Items in the middle of a group, and items that might as well be in another."),
     ("Outlier, p", "An item far from all others. p is how rarely a normal item would look as strange."),
+    (
+        "Axis, variance",
+        "A direction of the space along which items differ, the one along which they differ most first. The variance says how much.",
+    ),
+    (
+        "Intrinsic dimension",
+        "In how many directions the items around an item lie, however many numbers a vector has.",
+    ),
     (
         "Map",
         "Similar items lie close together. Directions and large distances mean nothing, and neither does empty space.",
@@ -190,12 +198,14 @@ def _parts(section: Section, index: int) -> list[tuple[str, str, Html] | None]:
     columns = spreads(list(section.columns), shown, painted) if section.columns and shown and shown.clusters else None
     checks = [parts.labels(section, one, index) for one in section.labels]
     strange, twice, since = section.outliers, section.duplicates, section.changes
+    space = section.shape
     return [
         ("map", "Map", _map(section, index)) if len(section.points) else None,
         ("clusters", "Groups", clusters) if clusters else None,
         ("outliers", "What does not belong", parts.outliers(section, strange, index, painted)) if strange else None,
         ("duplicates", "What is there twice", parts.duplicates(section, twice, index)) if twice else None,
         ("columns", "Columns over groups", columns) if columns else None,
+        ("shape", "The shape of the space", axes.shape(section, space, index)) if space else None,
         ("labels", "Labels", join(checks)) if checks else None,
         ("changes", "Since the last report", parts.changes(since, index)) if since else None,
         ("method", "How this was done", parts.methods(section)) if section.methods else None,

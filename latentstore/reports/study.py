@@ -15,7 +15,7 @@ from latentstore.engine.studies import keep
 from latentstore.engine.studies.sample import Sample
 from latentstore.errors import InvalidInput
 from latentstore.findings.labels import Labels
-from latentstore.reports import checks, columns, since
+from latentstore.reports import checks, columns, shape, since
 from latentstore.reports.html import percent
 from latentstore.reports.model import Method
 from latentstore.reports.studied import Options, Studied
@@ -56,6 +56,7 @@ class _Run:
         self._clusters()
         self._outliers()
         self._duplicates()
+        self._shape()
         self._map()
         self._labels()
         self._since(began)
@@ -154,11 +155,23 @@ class _Run:
         )
         self._method("Outliers", how, {"method": found.method, "fdr": found.fdr}, began, plain(found.facts))
 
+    def _shape(self) -> None:
+        began = time.perf_counter()
+        found = self._try("the shape of the space", (0.6, 0.65), lambda told: self._measured())
+        if found is None:
+            return
+        self.found.shape = found
+        facts = {"items apart from all others": found.dimension.rows, "tests": found.tests}
+        self._method("Shape", shape.HOW, {"axes told": len(found.axes)}, began, facts)
+
+    def _measured(self) -> shape.Found:
+        return shape.measure(self.sample, self.sample.graph(_GRAPH), self.found.columns)
+
     def _map(self) -> None:
         began = time.perf_counter()
         found = self._try(
             "a map",
-            (0.6, 0.95),
+            (0.65, 0.95),
             lambda told: self.space.map(
                 seed=self.asked.seed, where=self.asked.where, keep=self.asked.keep, progress=told
             ),

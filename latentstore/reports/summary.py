@@ -48,7 +48,7 @@ def _told(section: Section, several: bool) -> Iterator[tuple[int, Statement]]:
     """What is worth saying of a space, each with its rank: lower is told first where not all can be."""
     makers: list[tuple[int, Callable[[Section], Statement | None]]] = [
         *((0, _subject), (3, _groups), (1, _strange), (2, _twice), (2, _leaks), (4, partial(_stands_out, which=0))),
-        *((6, partial(_stands_out, which=1)), (5, _labelled), (1, _changed), (7, _rough)),
+        *((6, partial(_stands_out, which=1)), (6, _widest), (5, _labelled), (1, _changed), (7, _rough)),
     ]
     for rank, make in makers:
         statement = make(section)
@@ -193,6 +193,20 @@ def _standing(found: Standing, name: str) -> str:
         f"In {quoted(name)}, {column} is {way[found.inside > found.outside]}: "
         f"{say(found.inside)} in the middle, against {say(found.outside)} elsewhere."
     )
+
+
+def _widest(section: Section) -> Statement | None:
+    """What the axis of most variance goes along with, where values part its ends."""
+    first = section.shape.axes[0] if section.shape and section.shape.axes else None
+    ties = [one for one in first.ties if one.kind == "category" and one.low and one.high] if first else []
+    if first is None or not ties:
+        return None
+    best = ties[0]
+    low, high = (joined(end[:_FEW]) for end in (best.low, best.high) if not isinstance(end, float))
+    text = f"What sets items apart most goes along with {best.column}: {low} at one end, {high} at the other."
+    because = f"the widest axis holds {percent(first.share)} of the variance, and {best.column} accounts for {percent(best.share)}"
+    because += " of the order along it"
+    return Statement(text, "sure", because, section.space, "shape")
 
 
 def _labelled(section: Section) -> Statement | None:

@@ -81,6 +81,7 @@ def section(n: int = 60, space: str = "text", text: str = "item", **changes: obj
             0, 1, 0, 1, 0.05, "the earliest", [group], curve(), [model.Leak("split", "a", "b", 1, [(3, 9)])]
         ),
         columns=columns(n, text),
+        shape=shape(n, text),
         labels=[
             model.LabelCheck(
                 "kind", 0.9, 0.95, 0.3, [(text, 9, 0.5)], [(text, "b", 2)], [model.Suspect(4, text, "b", 0.9)], 1
@@ -96,6 +97,22 @@ def section(n: int = 60, space: str = "text", text: str = "item", **changes: obj
 
 def curve() -> list[model.CurvePoint]:
     return [model.CurvePoint(step / 100, step * step, step) for step in range(1, 9)]
+
+
+def shape(n: int, text: str) -> model.Shape:
+    """Five axes of falling variance, the first with a column of every kind, ends of up to two points, the last one unsteady."""
+    shares = np.array([0.5, 0.25, 0.15, 0.06, 0.04])
+    ties = [
+        model.Tie("kind", "category", 0.6, 1e-9, (f"{text} 0",), (f"{text} 2", f"{text} 1")),
+        model.Tie("length", "number", 0.25, 1e-6, 3.5, 40.0, 0.5),
+        model.Tie("made", "time", 0.16, 1e-4, 1.7e9, 1.8e9, 0.4),
+    ]
+    half = min(2, n // 2)
+    axes = [
+        model.Axis(at + 1, share, 0.99 - 0.2 * at, range(half), range(n - half, n), ties if at == 0 else ())
+        for at, share in enumerate(shares.tolist())
+    ]
+    return model.Shape(shares, [(0.5, 1), (0.9, 3), (0.95, 4), (0.99, 5)], 2.4, 3.1, axes, 4)
 
 
 def columns(n: int, text: str) -> list[model.Column]:

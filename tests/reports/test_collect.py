@@ -4,8 +4,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 
 from latentstore import InvalidInput, Item, SpaceNotFound
+from latentstore.distance import unit
 from latentstore.engine.studies import keep
 from latentstore.reports import page
 from latentstore.reports.collect import collect
@@ -75,6 +77,37 @@ def test_metadata_that_says_something_of_groups_is_shown_with_its_values(reporte
     assert list(columns["year"].values) == [item.metadata["year"] for item in items]
 
 
+def test_the_shape_of_the_space_is_that_of_its_vectors(reported):
+    (found,) = reported.report.page.sections
+    _, vectors = reported.collection.space().vectors(list(found.points.ids))
+    oracle = PCA().fit(unit(vectors).astype(np.float64))
+    assert np.allclose(found.shape.shares, oracle.explained_variance_ratio_, atol=1e-6)
+    along = oracle.transform(unit(vectors))[:, 0]
+    ends = {frozenset(found.shape.axes[0].low), frozenset(found.shape.axes[0].high)}
+    assert ends == {frozenset(along.argsort()[:4].tolist()), frozenset(along.argsort()[-4:].tolist())}
+    assert dict(found.shape.needed)[0.9] == int((oracle.explained_variance_ratio_.cumsum() < 0.9).sum()) + 1
+
+
+def test_the_topics_that_part_the_items_lie_at_the_ends_of_its_axes_and_no_axis_of_noise_has_any(reported):
+    (found,) = reported.report.page.sections
+    first, second, *rest = found.shape.axes
+    assert {tie.column for tie in first.ties} == {"topic", "year"}
+    ends = {
+        value
+        for axis in (first, second)
+        for tie in axis.ties
+        if tie.column == "topic"
+        for value in (*tie.low, *tie.high)
+    }
+    assert ends == {"rent", "parrots", "soup"}
+    items = reported.collection.get([found.points.ids[at] for at in first.low])
+    (topic,) = [tie for tie in first.ties if tie.column == "topic"]
+    assert {item.metadata["topic"] for item in items} <= set(topic.low)
+    assert min(first.steadiness, second.steadiness) > 0.95
+    assert [axis.ties for axis in rest] == [[]] * 3
+    assert {axis.number for axis in found.shape.axes} == {1, 2, 3, 4, 5}
+
+
 def test_the_summary_speaks_of_the_page_it_stands_on(reported):
     made = reported.report.page
     assert made.summary[0].text == "There are 122 texts here."
@@ -84,7 +117,9 @@ def test_the_summary_speaks_of_the_page_it_stands_on(reported):
 
 def test_method_and_seed_of_every_part_are_told(reported):
     (found,) = reported.report.page.sections
-    assert {"Neighbours", "Groups", "Outliers", "Duplicates", "Map"} <= {method.what for method in found.methods}
+    assert {"Neighbours", "Groups", "Outliers", "Duplicates", "Shape", "Map"} <= {
+        method.what for method in found.methods
+    }
     assert {method.seed for method in found.methods} == {7}
     assert all(method.seconds >= 0 for method in found.methods)
 
@@ -185,12 +220,16 @@ def test_of_equal_items_a_report_is_still_a_report(points):
     points.add(["the same"] * 30, vectors=np.ones((30, 4), np.float32))
     found = section(points, Options())
     assert found.duplicates.exact == 29
+    assert (len(found.shape.shares), found.shape.axes, found.shape.dimension) == (0, [], None)
     assert [cluster.size for cluster in found.levels[0].clusters] == [30]
 
 
 def test_of_too_many_items_a_sample_is_shown_and_counts_are_those_of_all(reported):
     found = section(reported.collection, Options(keep=False, most=60))
     assert 60 <= len(found.points) < 122
+    whole = reported.report.page.sections[0]
+    named = [[part.points.ids[at] for at in part.shape.axes[0].low] for part in (found, whole)]
+    assert named[0] == named[1]
     assert sum(cluster.size for cluster in found.shown.clusters) == 122
     assert any(f"shows {len(found.points)} of 122 items" in note for note in found.notes)
 

@@ -55,6 +55,21 @@ def test_clusters_and_outliers_have_their_tables(reported, tables):
     assert len(tables["outliers"]["nearest"][0].as_py()) == 3
 
 
+def test_axes_have_their_variance_their_ends_and_their_columns(reported, tables):
+    (section,), axes = reported.report.page.sections, tables["axes"]
+    assert np.allclose(axes["share"], section.shape.shares)
+    assert np.allclose(axes["cumulative"], np.cumsum(section.shape.shares))
+    assert axes["low"][0].as_py() == [section.points.ids[at] for at in section.shape.axes[0].low]
+    assert (axes["high"].null_count, axes["steadiness"].null_count) == (len(axes) - 5, len(axes) - 5)
+    told = {(axis.number, tie.column, tie.share) for axis in section.shape.axes for tie in axis.ties}
+    assert set(columns(tables["axis_columns"], "axis", "column", "share")) == told
+    kinds = {
+        name: (low is None, middle is None)
+        for name, low, middle in columns(tables["axis_columns"], "column", "low", "low_median")
+    }
+    assert kinds == {"topic": (False, True), "year": (True, False)}
+
+
 def test_the_atlas_has_texts_places_and_neighbours_by_row(reported, tables):
     atlas = tables["atlas"]
     assert atlas["text"].to_pylist() == tables["items"]["text"].to_pylist()

@@ -4,6 +4,7 @@ import numpy as np
 
 from latentstore.reports import summary
 from latentstore.reports.model import (
+    Axis,
     Changes,
     Cluster,
     ClusterChange,
@@ -18,6 +19,8 @@ from latentstore.reports.model import (
     Outliers,
     Points,
     Section,
+    Shape,
+    Tie,
 )
 
 N = 200
@@ -123,6 +126,20 @@ def test_labels_are_held_against_guessing():
     one = told(section(labels=[check]), part="labels")
     assert "90\N{NO-BREAK SPACE}% are recognised, 50\N{NO-BREAK SPACE}% would be" in one.text
     assert (one.sureness, one.because) == ("sure", "cross-validated over 200 items")
+
+
+def test_what_parts_the_ends_of_the_widest_axis_is_told():
+    number = Tie("year", "number", 0.8, 1e-9, 1990.0, 2001.0, 0.9)
+    owner = Tie("owner", "category", 0.5, 1e-9, ["anna"], ["carl", "dora", "emil", "fritz"])
+    shape = Shape(np.array([0.6, 0.4]), axes=[Axis(1, 0.6, 0.99, ties=[number, owner])])
+    one = told(section(shape=shape), part="shape")
+    assert (
+        one.text
+        == "What sets items apart most goes along with owner: anna at one end, carl, dora and emil at the other."
+    )
+    assert "60\N{NO-BREAK SPACE}% of the variance, and owner accounts for 50\N{NO-BREAK SPACE}%" in one.because
+    for silent in (Shape(np.empty(0)), Shape(np.ones(1), axes=[Axis(1, 1.0, ties=[number])])):
+        assert all(said.part != "shape" for said in told(section(shape=silent)))
 
 
 def test_changes_since_the_last_report_are_told_with_the_test():

@@ -84,14 +84,15 @@ def item_id(docs: Collection, given: str) -> str:
 
 def show(found: Decoded, out: Path | None, name: str, form: Format) -> None:
     """Points as a table and a file for people, as rows for machines. name: of the file, without ending, where none is given."""
+    written = [found.save(path) for path in _files(found, out, name, form)]
     if form is Format.TABLE:
         _sheet(found)
     else:
         emit_data(_rows(found), [*found.rows().columns, "latent"], form)
     if found.note is not None:
         note(f"note: {found.note}")
-    for path in _files(found, out, name, form):
-        (say if form is Format.TABLE else note)(f"wrote {found.save(path)}")
+    for path in written:
+        (say if form is Format.TABLE else note)(f"wrote {path}")
 
 
 def _files(found: Decoded, out: Path | None, name: str, form: Format) -> list[Path]:

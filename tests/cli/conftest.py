@@ -83,3 +83,23 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def own(stored: Path, tmp_path: Path) -> Path:
     """A copy of `stored` to change or to damage."""
     return Path(shutil.copytree(stored, tmp_path / "own.latent"))
+
+
+@pytest.fixture(scope="session")
+def scanned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of 400 scans of handwritten digits with a space "main" of 8 dimensions, fitted by pca; read it, do not change it."""
+    import latentstore
+    from latentstore.cli import digits
+
+    path = tmp_path_factory.mktemp("scanned") / "digits.latent"
+    with latentstore.open(path) as store:
+        docs = store.create("digits", encoders=["image"])
+        docs.add(digits.scans()[:400])
+        docs.space().fit("pca", 8, "main")
+    return path
+
+
+@pytest.fixture
+def album(scanned: Path, tmp_path: Path) -> Path:
+    """A copy of `scanned` to change."""
+    return Path(shutil.copytree(scanned, tmp_path / "album.latent"))

@@ -7,7 +7,7 @@ something that is there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 Kind = Literal["picture", "sound", "vector"]
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Decoded:
-    """n points of a space, in order. latents: (n, dim) float32; captions: a few words each.
+    """n points of a space, in order. title: what they are; latents: (n, dim) float32; captions: a few words each.
 
     nearest: the id of the real item closest to each, distances: (n,) float64 to it, texts: what it says, if anything.
     off_data: (n,) float64 in 0..1, the share of held-out items that lie less far off the data than the point: higher is stranger.
@@ -33,6 +33,7 @@ class Decoded:
     """
 
     space: str
+    title: str
     latents: Float32
     captions: list[str]
     nearest: list[str]
@@ -43,7 +44,7 @@ class Decoded:
     kind: Kind | None = None
     note: str | None = None
     columns: int | None = None
-    draw: Callable[[Any, Path, str | None], Path] = field(repr=False)
+    draw: Callable[[Decoded, Path, str | None], Path]
 
     def rows(self) -> Rows:
         """A row a point: caption, nearest, distance, off_data where it is known, text where a nearest item has one."""
@@ -63,8 +64,8 @@ class Decoded:
         """Write what the points decode to as a picture, an animation or a sound, as the ending of `path` says.
 
         .png: pictures, or spectrograms, beside each other with captions; .gif: the points one after the other, forth and back;
-        .wav: sounds one after the other. Returns the path. Raises InvalidInput for another ending, and where the space has no
-        decoder or decodes to vectors.
+        .wav: sounds one after the other. title: None takes the own one. Returns the path. Raises InvalidInput for another
+        ending, and where the space has no decoder or decodes to vectors.
         """
         return self.draw(self, Path(path), title)
 
@@ -86,7 +87,7 @@ class Decoded:
         return f"<{type(self).__name__}: {len(self)} points of {self.space!r}, {decoded}>"
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Reconstructions(Decoded):
     """Items beside what their latents decode to. ids: None for an item that is not in the store; originals: as `content`, cut and
     scaled as the model sees them; errors: (n,) float64, what the model does not explain of each, in `error_unit`, higher is stranger.
@@ -101,21 +102,21 @@ class Reconstructions(Decoded):
         return {"id": self.ids, "error": self.errors.tolist()}
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Sum(Decoded):
     """A sum and difference of items, one point. hits: its neighbours, closest first, the items themselves left out."""
 
     hits: Hits
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Samples(Decoded):
     """New points. refused: how many more were drawn and lay too far off the data to be kept."""
 
     refused: int
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
 class Direction:
     """A direction in a space. vector: (dim,) float32 of length 1; deviation: the standard deviation of the space's items along it.
 

@@ -15,7 +15,6 @@ from latentstore.analysis.change import Shifts, TwoSample, shifts, two_sample
 from latentstore.analysis.neighbors import Graph, knn
 from latentstore.analysis.progress import Progress, silent
 from latentstore.distance import exact
-from latentstore.engine import read
 from latentstore.engine.core import Engine
 from latentstore.engine.encoding import Encoders
 from latentstore.engine.studies.clusters import KIND as CLUSTERS
@@ -103,7 +102,7 @@ def run(
     """
     began = time.perf_counter()
     sample = take(engine, space)
-    both = _of_one(engine, sample, asked) if other is None else _of_two(engine, sample, other, asked)
+    both = _of_one(sample, asked) if other is None else _of_two(engine, sample, other, asked)
     later = both.later
     test = two_sample(both.vectors[~later], both.vectors[later], both.metric, seed=asked.seed, progress=progress)
     grouped = (_kept(engine, both, asked) if other is None else None) or _fresh(engine, encoders, both, asked, progress)
@@ -122,12 +121,12 @@ def run(
     return replace(result, study=keep(engine, covered, outcome))
 
 
-def _of_one(engine: Engine, sample: Sample, asked: Asked) -> _Both:
+def _of_one(sample: Sample, asked: Asked) -> _Both:
     """Both sides of one space; b: the rest, where nothing else is said."""
     if asked.a is None:
         raise InvalidInput("a says which items to compare with the rest; give it a filter, such as \"split = 'train'\"")
-    first = _passing(engine, sample, asked.a)
-    second = ~first if asked.b is None else _passing(engine, sample, asked.b)
+    first = _passing(sample, asked.a)
+    second = ~first if asked.b is None else _passing(sample, asked.b)
     if shared := int((first & second).sum()):
         raise InvalidInput(f"{shared:,} items are in both a and b; compare sets that share none")
     _refuse_empty(first, second, sample.space, asked)
@@ -148,20 +147,16 @@ def _of_two(engine: Engine, sample: Sample, other: Other, asked: Asked) -> _Both
             f"{two.name!r} of {other.name} ({two.fingerprint or 'vectors from elsewhere'}, {two.dim} dimensions, {two.metric}) "
             "do not compare; both need the same encoder"
         )
-    first, second = _passing(engine, sample, asked.a), _passing(other.engine, theirs, asked.b)
+    first, second = _passing(sample, asked.a), _passing(theirs, asked.b)
     _refuse_empty(first, second, sample.space, asked)
     parts = sample.subset(np.flatnonzero(first)), theirs.subset(np.flatnonzero(second))
     later = np.repeat((False, True), (len(parts[0]), len(parts[1])))
     return _Both(np.concatenate([part.vectors for part in parts]), later, sample.metric, parts)
 
 
-def _passing(engine: Engine, sample: Sample, where: str | None) -> Bool:
+def _passing(sample: Sample, where: str | None) -> Bool:
     """(n,) bool: which items of the sample pass a filter."""
-    if where is None:
-        return np.ones(len(sample), dtype=np.bool_)
-    _, view, allowed = read.moment(engine, sample.space, where)
-    assert allowed is not None
-    return np.isin(sample.rows, view.vectors.rows[allowed.slots], assume_unique=True)
+    return np.ones(len(sample), dtype=np.bool_) if where is None else sample.passing(where)
 
 
 def _refuse_empty(first: Bool, second: Bool, space: str, asked: Asked) -> None:

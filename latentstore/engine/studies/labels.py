@@ -42,7 +42,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class _Classes:
+class Classes:
     """values: of the classes that are read, commonest first; codes: (n,) int64 into them, -1 for none or a rare one; missing:
     (n,) bool, items without a value; rare: the values that are left out."""
 
@@ -66,7 +66,7 @@ def run(
     began = time.perf_counter()
     sample = take(engine, space, where)
     sample.thin(2 * FEWEST, "labels")
-    known = _classes(sample.column(asked.column), asked.column)
+    known = classes(sample.column(asked.column), asked.column)
     labelled, open_ = np.flatnonzero(known.codes >= 0), np.flatnonzero(known.missing)
     vectors, codes = sample.vectors[labelled], known.codes[labelled]
     read = labels.separability(vectors, codes, sample.metric, seed=asked.seed, progress=progress)
@@ -92,8 +92,9 @@ def run(
     return replace(result, study=keep(engine, sample, outcome))
 
 
-def _classes(values: list[Any], column: str) -> _Classes:
-    """Raises InvalidInput where values are no labels, or too few items share one, or there are too many."""
+def classes(values: list[Any], column: str) -> Classes:
+    """Of n values, None where there is none. Raises InvalidInput where they are no labels, or too few items share one, or there are
+    too many."""
     strange = next((one for one in values if one is not None and not isinstance(one, str | int)), None)
     if strange is not None:
         raise InvalidInput(
@@ -111,13 +112,13 @@ def _classes(values: list[Any], column: str) -> _Classes:
     number = {value: at for at, value in enumerate(often)}
     codes = np.fromiter((-1 if one is None else number.get(one, -1) for one in values), np.int64, len(values))
     missing = np.fromiter((one is None for one in values), np.bool_, len(values))
-    return _Classes(often, codes, missing, {one: count for one, count in counts.items() if count < FEWEST})
+    return Classes(often, codes, missing, {one: count for one, count in counts.items() if count < FEWEST})
 
 
 def _result(
     sample: Sample,
     asked: Asked,
-    known: _Classes,
+    known: Classes,
     labelled: Int64,
     open_: Int64,
     read: Separability,

@@ -269,7 +269,7 @@ def _size(path: str | Path | None) -> int:
 
 def leftovers(files: Sequence[str]) -> list[str]:
     """What an open for writing must have removed: temporary files, half-made collections, a second generation."""
-    odd = [name for name in files if re.search(r"(^|/)\.(new|old)-|faiss\.tmp$", name)]
+    odd = [name for name in files if re.search(r"(^|/)\.(new|old)-|(faiss|[0-9]+)\.tmp(/|$)|inputs\.raw$", name)]
     seen: dict[str, str] = {}
     for name in files:
         kind = re.sub(r"-\d+\.", "-#.", name)

@@ -18,10 +18,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import ingest
 import latentstore
 from crash import tracing
-from crash.workload import DOCS, LEDGER, Act, apply, begin
+from crash.workload import DOCS, LATENT, LEDGER, Act, apply, begin, ids
 from latentstore.engine.studies.keep import history
 
 
@@ -46,12 +48,16 @@ def look(store: str, probe: bool = False) -> dict[str, Any]:
         found = {name: _contents(opened.collection(name)) for name in opened.collections()}
         faults = [fault for name in found for fault in _misled(opened.collection(name), found[name])]
         faults += [fault for name in found for fault in _apart(opened.collection(name), found[name])]
+        faults += [fault for name in found for fault in _strayed(opened.collection(name))]
         held = opened.collections()
         if probe and DOCS in held:
             apply(opened, Act("add", ["probe"], "p"))
             report.problems.extend(opened.collection("docs").verify().problems)
+            faults += _strayed(opened.collection(DOCS))
         lines = opened.collection(DOCS).sql("select uri, stamp from sources").values if DOCS in held else []
         found |= {LEDGER: {uri: [stamp] for uri, stamp in lines}} if lines else {}
+        fitted = _fitted(opened.collection(DOCS)) if DOCS in held else {}
+        found |= {LATENT: fitted} if fitted else {}
     files = [str(path.relative_to(store)) for path in Path(store).rglob("*") if path.is_file()]
     return {"items": found, "problems": [*report.problems, *faults], "files": files}
 
@@ -102,6 +108,29 @@ def _apart(collection: latentstore.Collection, items: dict[str, list[Any]]) -> l
     return [f"{finding!r} is not of the last study, {tag!r}" for finding in findings if not finding.endswith(f" {tag}")]
 
 
+def _fitted(collection: latentstore.Collection) -> dict[str, list[Any]]:
+    views = [view.row for view in collection.engine.snapshot.latent]
+    return {row.name: [row.dim, row.active, not collection.space(row.name).lag] for row in views}
+
+
+def _strayed(collection: latentstore.Collection) -> list[str]:
+    """Items whose latent is not the one that the model makes of their vector; those that are missing are the last ones, and counted."""
+    faults = []
+    there, vectors = collection.space().vectors() if len(collection) else ([], [])
+    for view in collection.engine.snapshot.latent:
+        space = collection.space(view.row.name)
+        ids, latents = space.vectors()
+        apart = np.abs(latents - space.latent.encode(vectors[: len(ids)])).max() if ids == there[: len(ids)] else np.inf
+        if apart > 1e-4 or len(ids) + space.lag != len(there):
+            faults.append(
+                f"{view.row.name} holds {len(ids)} of {len(there)} items, {apart} apart, and lags by {space.lag}"
+            )
+    stray = {path.name for path in (collection.engine.folder / "spaces").iterdir()} - set(
+        collection.engine.snapshot.spaces
+    )
+    return [*faults, *(f"the folder {name} is of no space" for name in stray)]
+
+
 def take(store: str, sources: list[str], batch: int) -> None:
     """An ingest job."""
     ingest.run(store, sources, encoders=["hashing"], options=ingest.Options(batch=batch, chunk_tokens=32))
@@ -139,7 +168,8 @@ def _warm() -> bool:
 
 def _rehearse(folder: Path) -> None:
     (folder / "text.txt").write_text("One text.")
-    (folder / "acts").write_text(json.dumps([Act("add", ["a"], "a"), Act("optimize")]))
+    acts = [Act("add", ids(0, 20), "a"), Act("optimize"), Act("fit", ["axes"], "2"), Act("switch", ["axes"], "1")]
+    (folder / "acts").write_text(json.dumps(acts))
     run(str(folder / "store"), str(folder / "acts"), str(folder / "acks"), "hnsw")
     look(str(folder / "store"))
     take(str(folder / "taken"), [str(folder / "text.txt")], 5)

@@ -18,17 +18,21 @@ from latentstore import Collection, Item, Source, Store
 from latentstore.engine.studies.keep import Outcome, keep
 from latentstore.engine.studies.sample import take
 
-# collection → id → [text, metadata, vector], then {name: attachment} where there are any; LEDGER → uri → [stamp]
+# collection → id → [text, metadata, vector], then {name: attachment} where there are any; LEDGER → uri → [stamp];
+# LATENT → version of a space → [dim, whether it is the active one, whether every item is in it]
 Model = dict[str, dict[str, list[Any]]]
 
 DIM = 8
 DOCS = "docs"
 LEDGER = "the ledger of docs"
+LATENT = "the latent spaces of docs"
 
 
 class Act(NamedTuple):
     """One call. `names`: ids, or for create and drop the collection, for backup and restore the folder's name.
 
+    fit: a space of that name, of as many dimensions as the tag says; switch: to the version that the tag says; blind: take its model
+    away, so that adds leave it behind; wake: bring it back.
     read: the first half of the names come from sources of their own, the other half are stale, and their sources forgotten.
     """
 
@@ -99,8 +103,26 @@ def apply(store: Store, act: Act) -> None:
         _study(docs, names, tag)
     elif act.verb == "optimize":
         docs.optimize()
+    elif act.verb in _LATENT:
+        _LATENT[act.verb](docs, names[0], tag)
     else:
         _change_store(store, act)
+
+
+_LATENT: dict[str, Callable[[Collection, str, str], object]] = {
+    "fit": lambda docs, name, tag: docs.space().fit("pca", int(tag), name),
+    "switch": lambda docs, name, tag: docs.space(name).switch(int(tag)),
+    "forget": lambda docs, name, tag: docs.drop_space(f"{name}@{tag}"),
+    "backfill": lambda docs, name, tag: docs.space(name).backfill(),
+    "blind": lambda docs, name, tag: _move_model(docs, name, "model", "elsewhere"),
+    "wake": lambda docs, name, tag: _move_model(docs, name, "elsewhere", "model"),
+}
+
+
+def _move_model(docs: Collection, name: str, old: str, new: str) -> None:
+    home = docs.engine.space_folder(f"{name}@1")
+    (home / old).rename(home / new)
+    docs.engine.models.clear()
 
 
 def _study(docs: Collection, names: list[str], tag: str) -> None:
@@ -144,6 +166,8 @@ def _change_store(store: Store, act: Act) -> None:
 def follow(model: Model, act: Act) -> Model:
     """What the store holds after the act, as a plain dict of plain dicts."""
     docs, ledger = dict(model[DOCS]), dict(model.get(LEDGER, {}))
+    if act.verb in _LATENT:
+        return {**model, LATENT: _fitted(dict(model.get(LATENT, {})), act)}
     for name in act.names:
         if act.verb in ("add", "replace"):
             docs[name] = [text(name, act.tag), metadata(name, act.tag), vector(name, act.tag)]
@@ -163,6 +187,17 @@ def follow(model: Model, act: Act) -> Model:
     fresh = {act.names[0]: {}} if act.verb == "create" else {}
     others.pop(LEDGER, None)
     return {**others, **fresh, DOCS: docs, **({LEDGER: ledger} if ledger else {})}
+
+
+def _fitted(spaces: dict[str, list[Any]], act: Act) -> dict[str, list[Any]]:
+    own = f"{act.names[0]}@"
+    if act.verb == "fit":
+        return {**spaces, f"{own}{len(spaces) + 1}": [int(act.tag), not spaces, True]}
+    if act.verb == "switch":
+        return {name: [dim, name == own + act.tag, whole] for name, (dim, _, whole) in spaces.items()}
+    if act.verb == "forget":
+        return {name: kept for name, kept in spaces.items() if name != own + act.tag}
+    return {name: [dim, active, act.verb == "backfill"] for name, (dim, active, _) in spaces.items()}
 
 
 def _found(name: str, kept: list[Any], act: Act) -> list[Any]:
@@ -226,6 +261,22 @@ SCENARIOS = {
     "compacting": Scenario(_CHANGED, [Act("optimize"), Act("add", ids(50, 55), "e")], index="hnsw"),
     "creating a collection": Scenario(_SOME, [Act("create", ["more"])]),
     "dropping a collection": Scenario([*_SOME, Act("create", ["more"])], [Act("drop", ["more"])]),
+    "fitting": Scenario(_CHANGED, [Act("fit", ["axes"], "2"), Act("replace", ids(38, 44), "e")]),
+    "fitting again": Scenario([*_CHANGED, Act("fit", ["axes"], "2")], [Act("fit", ["axes"], "3")]),
+    "switching": Scenario(
+        [*_CHANGED, Act("fit", ["axes"], "2"), Act("fit", ["axes"], "3")],
+        [Act("switch", ["axes"], "2"), Act("forget", ["axes"], "1")],
+    ),
+    "backfilling": Scenario(
+        [
+            *_CHANGED,
+            Act("fit", ["axes"], "2"),
+            Act("blind", ["axes"]),
+            Act("add", ids(100, 700), "e"),
+            Act("wake", ["axes"]),
+        ],
+        [Act("backfill", ["axes"])],
+    ),
     "backing up": Scenario(_CHANGED, [Act("backup", ["copy"])], again=True),
     "restoring": Scenario(_COPIED, [Act("restore", ["again"])], again=True),
     "recovering": Scenario(_CHANGED, [], abandoned=True, wreck=spoil, throughout=True),

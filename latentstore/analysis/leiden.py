@@ -52,28 +52,31 @@ def network(graph: Graph) -> Any:
     return net
 
 
-def communities(net: Any, resolution: float, seed: int) -> Int64:
+def communities(net: Any, resolution: float | Float64, seed: int) -> Int64:
     """(n,) int64: the community of each row, 0..k-1, largest first. Higher resolution: more and smaller ones.
 
-    Modularity with a resolution (Reichardt & Bornholdt 2006).
+    Modularity with a resolution (Reichardt & Bornholdt 2006); (n,) resolutions give each row its own, and what two rows would
+    share by chance counts by the geometric mean of theirs.
     """
-    total = sum(net.vs["strength"]) if net.vcount() else 0.0
+    strength = np.asarray(net.vs["strength"], dtype=np.float64) if net.vcount() else np.empty(0)
+    total = sum(strength.tolist())
     if not total:
         return np.arange(net.vcount(), dtype=np.int64)
+    highest = float(np.max(resolution))
     # igraph draws from Python's generator unless it is given another.
     igraph.set_random_number_generator(random.Random(seed))  # noqa: S311 no secret is made of it
     try:
         # CPM over strengths is modularity; igraph's own leaves out loops, which joined clusters live by.
-        found = net.community_leiden(
-            objective_function="CPM",
-            weights="weight",
-            node_weights="strength",
-            resolution=resolution / total,
+        found, _ = igraph.GraphBase.community_leiden(
+            net,
+            edge_weights="weight",
+            node_weights=(strength * np.sqrt(resolution / highest)).tolist(),
+            resolution=highest / total,
             n_iterations=_ROUNDS,
         )
     finally:
         igraph.set_random_number_generator(random)
-    return by_size(np.asarray(found.membership, dtype=np.int64))
+    return by_size(np.asarray(found, dtype=np.int64))
 
 
 def counted(net: Any, k: int, seed: int) -> Int64:
@@ -102,7 +105,7 @@ def joined(net: Any, labels: Int64, resolution: float, seed: int) -> Int64:
     return by_size(communities(whole, resolution, seed)[labels])
 
 
-def split(net: Any, labels: Int64, resolution: float, seed: int) -> Int64:
+def split(net: Any, labels: Int64, resolution: float | Float64, seed: int) -> Int64:
     """(n,) int64: communities within each cluster of `labels`: edges between clusters are left out."""
     ends = np.asarray(net.get_edgelist(), dtype=np.int64).reshape(-1, 2)
     inside = net.copy()

@@ -3,7 +3,8 @@
 The rule for medium. Every resolution of a grid is tried, on all rows and on random halves of them. One is admitted where the
 clusters come back in the halves about as well as they do at any resolution, and most rows have most of their neighbours in
 their own cluster; of those admitted, the one wins whose clusters lie farthest apart, the coarsest of equals. Coming back
-alone would favour few large groups, distance alone ever smaller ones. Coarse: what comes back best among a quarter as many
+alone would favour few large groups, distance alone ever smaller ones. A cluster that is too large to be looked at is cut again
+by the same rule, at resolutions above its own (see `parts`). Coarse: what comes back best among a quarter as many
 clusters or fewer, half where there is no such; groups of centres where the graph says nothing of what belongs together. Fine:
 what comes back best among half as many again or more. Stability after Ben-Hur, Elisseeff & Guyon 2002; separation: the
 silhouette, Rousseeuw 1987.
@@ -14,10 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import igraph
 import numpy as np
 from scipy.cluster.hierarchy import cut_tree, linkage
 from scipy.sparse import csr_matrix
-from sklearn.metrics import adjusted_rand_score
 
 from latentstore.analysis import leiden
 from latentstore.analysis.kmeans import smoothed
@@ -31,11 +32,25 @@ K = 15  # neighbours of a row
 WIDE = 2 * K  # neighbours looked up, so that among half of the rows K are left
 
 RESOLUTIONS = tuple(2.0 ** (step / 2) for step in range(-4, 15))  # from a quarter to 128
-_RUNS = 3  # clusterings of all rows at a resolution: Leiden's draws move the silhouette
-_HALVES = 12
 _LEEWAY = 0.05  # of stability: what lies so close to the best came back as well, but for the draw
 _AT_HOME = 0.75  # share of the rows that have most of their neighbours in their own cluster
 _SOMEWHAT = 0.5  # the same, for the fine level
+_TOGETHER = 0.75  # share of the rows in one cluster above which they are not parted
+_ROWS = 8192  # rows whose distances to every cluster are held at a time
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How thoroughly resolutions are tried. runs: clusterings of all rows at each, since Leiden's draws move the silhouette;
+    halves: random halves that are clustered too; step: of the resolutions, every which is tried.
+    """
+
+    runs: int
+    halves: int
+    step: int
+
+
+THOROUGH, QUICK = Effort(runs=3, halves=12, step=1), Effort(runs=1, halves=4, step=2)
 
 
 @dataclass(frozen=True)
@@ -43,7 +58,7 @@ class Sweep:
     """What each resolution gave: arrays (r,). counts: clusters. stability: mean adjusted Rand index between the clusters of
     all rows and those of halves. at_home: share of the rows with most of their neighbours in their own cluster.
     separation: mean silhouette of vectors averaged over their neighbours, -1..1. All of these: higher is better. error: the
-    standard error of separation.
+    standard error of separation. largest: the share of the rows that the largest cluster holds.
     """
 
     resolutions: Float64
@@ -52,6 +67,7 @@ class Sweep:
     at_home: Float64
     separation: Float64
     error: Float64
+    largest: Float64
 
     def admitted(self) -> Bool:
         """(r,) bool: steady and at home. The coarsest is admitted where none is both."""
@@ -65,6 +81,13 @@ class Sweep:
         best = int(np.argmax(apart))
         # The rule of one standard error (Breiman et al. 1984): of what cannot be told from the best, the simplest.
         return int(np.argmax(apart >= apart[best] - self.error[best]))
+
+    def parting(self) -> int | None:
+        """`chosen` of the resolutions that part the rows at all, and leave most at home; None where there is no such."""
+        there = np.flatnonzero((self.largest <= _TOGETHER) & (self.at_home >= _AT_HOME))
+        if not len(there):
+            return None
+        return int(there[Sweep(**{name: values[there] for name, values in vars(self).items()}).chosen()])
 
     def resolution(self, level: str, k: int) -> float | None:
         """For the level next to one of k clusters; None where nothing in the sweep is that coarse or that fine."""
@@ -87,30 +110,73 @@ class Sweep:
         }
 
 
-def sweep(vectors: Float32, graph: Graph, seed: int, progress: Progress) -> Sweep:
+@dataclass(frozen=True)
+class Trials:
+    """n rows clustered at each of r resolutions. vectors: (n, dim), averaged over their neighbours. halves: positions of the
+    rows of random halves. runs, halved: of each resolution the labels of all rows, seed by seed, and those of each half.
+    home: of each resolution (n,) bool, whether a row has most of its neighbours in its own cluster.
+    """
+
+    vectors: Float32
+    resolutions: Float64
+    halves: list[Int64]
+    runs: list[list[Int64]]
+    halved: list[list[Int64]]
+    home: list[Bool]
+
+    def judged(self, part: Int64 | None = None, start: int = 0) -> Sweep:
+        """What the resolutions from `start` on gave of some rows, all by default, up to where most are not at home."""
+        rows = np.arange(len(self.vectors)) if part is None else part
+        inside = np.zeros(len(self.vectors), dtype=np.bool_)
+        inside[rows] = True
+        vectors = self.vectors if part is None else self.vectors[part]
+        found: list[tuple[float, ...]] = []
+        for at in range(start, len(self.resolutions)):
+            home = float(np.mean(self.home[at][rows]))
+            runs = [leiden.by_size(run[rows]) for run in self.runs[at]]
+            silhouettes = np.mean([silhouette(vectors, run) for run in runs], axis=0)
+            sizes = np.bincount(runs[0])
+            error = silhouettes.std() / np.sqrt(len(rows))
+            found.append((len(sizes), self._steady(at, inside), home, silhouettes.mean(), error, sizes[0] / len(rows)))
+            if home < _SOMEWHAT:
+                break
+        counts, *rest = np.asarray(found, dtype=np.float64).T
+        return Sweep(self.resolutions[start : start + len(found)], counts.astype(np.int64), *rest)
+
+    def _steady(self, at: int, inside: Bool) -> float:
+        labels = self.runs[at][0]
+        pairs = zip(self.halves, self.halved[at], strict=True)
+        return float(np.mean([_alike(labels[rows], half, inside[rows]) for rows, half in pairs]))
+
+
+def _alike(first: Int64, second: Int64, asked: Bool) -> float:
+    if not asked.any():
+        return 0.0
+    found = igraph.compare_communities(first[asked].tolist(), second[asked].tolist(), method="adjusted_rand")
+    return float(found) if np.isfinite(found) else 1.0  # one cluster in both
+
+
+def sweep(vectors: Float32, graph: Graph, effort: Effort, seed: int, progress: Progress) -> Trials:
     """Try resolutions on (n, dim) vectors, up to where most rows are not at home. graph: WIDE neighbours a row, or all there are."""
     n, rng = len(vectors), np.random.default_rng(seed)
     near = graph.head(wanted(n))
     net = leiden.network(near)
-    parts = [np.sort(rng.permutation(n)[: n // 2]) for _ in range(_HALVES)]
-    nets = [leiden.network(within(graph, rows, near.k)) for rows in parts]
-    apart = _distances(smoothed(vectors, near), graph.metric)
-    found: list[tuple[float, ...]] = []
-    for at, resolution in enumerate(RESOLUTIONS):
-        runs = [leiden.communities(net, resolution, seed + run) for run in range(_RUNS)]
-        halves = [leiden.communities(one, resolution, seed + 1 + at) for at, one in enumerate(nets)]
-        labels = runs[0]
-        steady = np.mean([adjusted_rand_score(labels[rows], half) for rows, half in zip(parts, halves, strict=True)])
-        home = float(np.mean(2 * np.sum(labels[near.neighbors] == labels[:, None], axis=1) > near.k))
-        silhouettes = np.mean([silhouette(apart, run) for run in runs], axis=0)
-        error = silhouettes.std() / np.sqrt(n)
-        found.append((labels.max() + 1, float(steady), home, silhouettes.mean(), error))
-        progress("clusters", (at + 1) / len(RESOLUTIONS))
-        if home < _SOMEWHAT:
+    halves = [np.sort(rng.permutation(n)[: n // 2]) for _ in range(effort.halves)]
+    nets = [leiden.network(within(graph, rows, near.k)) for rows in halves]
+    resolutions = RESOLUTIONS[:: effort.step]
+    runs: list[list[Int64]] = []
+    halved: list[list[Int64]] = []
+    home: list[Bool] = []
+    for at, resolution in enumerate(resolutions):
+        runs.append([leiden.communities(net, resolution, seed + run) for run in range(effort.runs)])
+        halved.append([leiden.communities(one, resolution, seed + 1 + at) for one in nets])
+        labels = runs[-1][0]
+        home.append(2 * np.sum(labels[near.neighbors] == labels[:, None], axis=1) > near.k)
+        progress("clusters", (at + 1) / len(resolutions))
+        if np.mean(home[-1]) < _SOMEWHAT:
             break
     progress("clusters", 1.0)
-    counts, *rest = np.asarray(found, dtype=np.float64).T
-    return Sweep(np.asarray(RESOLUTIONS[: len(found)]), counts.astype(np.int64), *rest)
+    return Trials(smoothed(vectors, near), np.asarray(resolutions[: len(runs)]), halves, runs, halved, home)
 
 
 def wanted(n: int) -> int:
@@ -130,7 +196,13 @@ def within(graph: Graph, rows: Int64, k: int) -> Graph:
 
 
 def nested(
-    net: Any, vectors: Float32, metric: Metric, medium: Int64, coarse: float | None, fine: float | None, seed: int
+    net: Any,
+    vectors: Float32,
+    metric: Metric,
+    medium: Int64,
+    coarse: float | None,
+    fine: float | Float64 | None,
+    seed: int,
 ) -> dict[str, Int64]:
     """Labels of all levels around those of medium. vectors: (n, dim), what centres are taken of. fine None: medium over again."""
     k = int(medium.max(initial=-1)) + 1
@@ -160,29 +232,30 @@ def linked(vectors: Float32, labels: Int64, count: int | None, metric: Metric) -
     return leiden.by_size(cut_tree(tree, count)[:, 0].astype(np.int64)[labels])
 
 
-def _distances(vectors: Float32, metric: Metric) -> Float32:
-    if metric is Metric.COSINE:
-        vectors = unit(vectors)
-        return np.asarray(1 - vectors @ vectors.T)
-    squares = np.vecdot(vectors, vectors)
-    return np.asarray(np.sqrt(np.maximum(squares[:, None] + squares - 2 * vectors @ vectors.T, 0)))
+def silhouette(vectors: Float32, labels: Int64) -> Float64:
+    """(n,) float64, -1..1, higher is better: each row's silhouette (Rousseeuw 1987) by squared distances, which under cosine,
+    between vectors of length 1, are twice the distances themselves.
 
-
-def silhouette(distances: Float32, labels: Int64) -> Float64:
-    """(n,) float64, -1..1, higher is better: each row's silhouette (Rousseeuw 1987) from (n, n) distances.
-
-    labels: 0..k-1. A row alone in its cluster counts 0, every row -1 where there is one cluster only.
+    labels: 0..k-1. A row alone in its cluster counts 0, every row -1 where there is one cluster only. The mean squared distance
+    to a cluster is had from its centre and its spread, without the distances to its rows.
     """
     n, k = len(labels), int(labels.max()) + 1
     if k < 2:
         return np.full(n, -1.0)
-    sizes = np.bincount(labels).astype(np.float64)
+    vectors = vectors - vectors.mean(axis=0)  # so that rounding is of distances, not of places
+    sizes = np.bincount(labels).astype(np.float32)
     member = csr_matrix((np.ones(n, dtype=np.float32), (labels, np.arange(n))), shape=(k, n))
-    sums = (member @ distances).T.astype(np.float64)  # (n, k): distances are symmetric
-    at = np.arange(n)
-    inner = sums[at, labels] / np.maximum(sizes[labels] - 1, 1)
-    means = sums / sizes
-    means[at, labels] = np.inf
-    outer = means.min(axis=1)
+    squares = np.vecdot(vectors, vectors)
+    centers, spread = (member @ vectors) / sizes[:, None], (member @ squares) / sizes
+    inner, outer = np.empty(n), np.empty(n)
+    for at in range(0, n, _ROWS):
+        part = slice(at, at + _ROWS)
+        far = vectors[part] @ (-2 * centers.T) + spread
+        rows = np.arange(len(far))
+        inner[part] = far[rows, labels[part]]
+        far[rows, labels[part]] = np.inf
+        outer[part] = far.min(axis=1)
+    inner, outer = np.maximum(inner + squares, 0), np.maximum(outer + squares, 0)
+    inner *= sizes[labels] / np.maximum(sizes[labels] - 1, 1)  # a row is not among its own neighbours
     score = (outer - inner) / np.maximum(np.maximum(outer, inner), np.finfo(np.float32).tiny)
     return np.where(sizes[labels] > 1, score, 0.0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from latentstore.analysis.clusters import LEVELS, METHODS, WIDE, Partition, again, partition
+from latentstore.analysis.clusters import LEVELS, METHODS, WIDE, Partition, partition, regrouped
 from latentstore.analysis.neighbors import knn
 from latentstore.errors import InvalidInput
 from latentstore.types import Metric
@@ -153,22 +153,60 @@ def test_hdbscan_takes_no_number():
 @pytest.mark.parametrize("method", METHODS)
 def test_half_of_the_rows_give_the_same_clusters_again(method):
     vectors, _ = made(12, 50)
-    graph = knn(vectors, WIDE, Metric.COSINE)
-    found = partition(vectors, graph, Metric.COSINE, method=method)
-    rows = np.random.default_rng(2).permutation(len(vectors))[:300]
+    found = cut(vectors, method=method)
+    some = np.random.default_rng(2).permutation(len(vectors))[:300]
+    halves = regrouped(vectors, found, some, 3)
     # What was made has no groups within groups: only the medium ones can come back.
-    assert adjusted_rand_score(found.levels["medium"][rows], again(vectors, graph, found, "medium", rows, 3)) > 0.9
-    for wider, finer in pairwise(again(vectors, graph, found, level, rows, 3) for level in LEVELS):
+    assert adjusted_rand_score(found.levels["medium"][found.rows[some]], halves["medium"]) > 0.9
+    for wider, finer in pairwise(halves[level] for level in LEVELS):
         kept = finer >= 0
         assert len(np.unique(np.column_stack((wider, finer))[kept], axis=0)) == finer.max() + 1
 
 
 def test_a_tenth_of_the_rows_gets_neighbours_of_its_own():
     vectors, labels = made(6, 200)
-    graph = knn(vectors, WIDE, Metric.COSINE)
-    found = partition(vectors, graph, Metric.COSINE)
-    rows = np.random.default_rng(2).permutation(len(vectors))[:120]
-    assert adjusted_rand_score(labels[rows], again(vectors, graph, found, "medium", rows, 3)) > 0.95
+    found = cut(vectors)
+    some = np.random.default_rng(2).permutation(len(vectors))[:120]
+    assert adjusted_rand_score(labels[found.rows[some]], regrouped(vectors, found, some, 3)["medium"]) > 0.95
+
+
+def made_of_two_grains() -> tuple[Array, Array]:
+    """Two far piles of 900 rows: one of 3 groups, one of 30."""
+    (few, first), (many, second) = made(3, 300, spread=0.5), made(30, 30, spread=0.3, seed=1)
+    apart = np.zeros((1, 24))
+    apart[0, 0] = 20
+    return np.concatenate([few + apart, many - apart]).astype(np.float32), np.concatenate([first, second + 3])
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_large_cluster_is_cut_as_finely_as_it_asks_for(whole, monkeypatch):
+    monkeypatch.setattr("latentstore.analysis.clusters.PART", 400)
+    monkeypatch.setattr("latentstore.analysis.clusters.SAMPLE", 5000 if whole else 900)
+    vectors, labels = made_of_two_grains()
+    found = cut(vectors, Metric.L2)
+    assert adjusted_rand_score(labels, found.levels["medium"]) > 0.95
+    assert adjusted_rand_score(labels >= 3, found.levels["coarse"]) > 0.95
+    half = np.random.default_rng(2).permutation(len(found.rows))[: len(found.rows) // 2]
+    assert adjusted_rand_score(labels[found.rows[half]], regrouped(vectors, found, half, 3)["medium"]) > 0.8
+
+
+def test_what_follows_the_sample_does_not_depend_on_row_order(monkeypatch):
+    monkeypatch.setattr("latentstore.analysis.clusters.SAMPLE", 200)
+    vectors, _ = made(9, 120, spread=0.8)
+    vectors = np.concatenate([vectors, vectors[::7]])  # some rows twice
+    shuffle = np.random.default_rng(1).permutation(len(vectors))
+    first, second = cut(vectors), cut(vectors[shuffle])
+    assert all(np.array_equal(first.levels[name][shuffle], second.levels[name]) for name in LEVELS)
+    assert np.array_equal(first.levels["fine"][1080:], first.levels["fine"][:1080:7])
+
+
+def test_rows_with_no_sampled_row_in_reach_go_to_the_nearest(monkeypatch):
+    monkeypatch.setattr("latentstore.analysis.clusters.SAMPLE", 60)
+    vectors, _ = made(3, 200)
+    island = (vectors[:40] + 500).astype(np.float32)  # joined to nothing, and perhaps with no row in the sample
+    found = cut(np.concatenate([vectors, island]), Metric.L2)
+    assert found.levels["fine"].min() == 0
+    assert len(found.levels["fine"]) == 640
 
 
 def test_a_seed_gives_the_same_clusters_every_time():

@@ -5,26 +5,32 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.metrics import silhouette_samples
-from sklearn.metrics.pairwise import cosine_distances
 
 from latentstore.analysis.levels import Sweep, linked, silhouette
+from latentstore.distance import unit
 from latentstore.types import Metric
 
 
 def swept(stability: list[float], at_home: list[float], separation: list[float]) -> Sweep:
     steps = np.arange(len(stability))
     columns = (np.asarray(column, dtype=np.float64) for column in (stability, at_home, separation))
-    return Sweep(2.0**steps, 4 * 2**steps, *columns, np.full(len(steps), 0.01))
+    return Sweep(2.0**steps, 4 * 2**steps, *columns, np.full(len(steps), 0.01), np.full(len(steps), 0.3))
 
 
-def test_silhouettes_are_scikit_learn_s():
+def test_silhouettes_are_scikit_learn_s_of_squared_distances():
     rng = np.random.default_rng(0)
-    vectors, labels = rng.normal(size=(80, 6)).astype(np.float32), rng.permutation(np.arange(80) % 7)
+    vectors, labels = (9 + rng.normal(size=(80, 6))).astype(np.float32), rng.permutation(np.arange(80) % 7)
     labels[labels == 6] = np.arange(np.sum(labels == 6)) > 0  # leaves one row alone
     labels[0] = 6
-    far = cosine_distances(vectors).astype(np.float32)
-    np.fill_diagonal(far, 0)
-    assert np.allclose(silhouette(far, labels), silhouette_samples(far, labels, metric="precomputed"), atol=1e-5)
+    assert np.allclose(
+        silhouette(vectors, labels), silhouette_samples(vectors, labels, metric="sqeuclidean"), atol=1e-4
+    )
+
+
+def test_silhouettes_of_unit_vectors_are_those_of_the_angle():
+    rng = np.random.default_rng(1)
+    vectors, labels = unit(rng.normal(size=(90, 5)).astype(np.float32)), rng.integers(0, 5, 90)
+    assert np.allclose(silhouette(vectors, labels), silhouette_samples(vectors, labels, metric="cosine"), atol=1e-4)
 
 
 def test_of_steady_resolutions_the_one_that_lies_farthest_apart_is_chosen():

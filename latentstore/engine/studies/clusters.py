@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from latentstore.analysis import clusters, leiden, naming, resampling
 from latentstore.analysis.cluster_facts import UNSTABLE, Description, Places, describe, places, small
-from latentstore.analysis.neighbors import Graph, knn
+from latentstore.analysis.neighbors import Graph
 from latentstore.analysis.order import canonical
 from latentstore.analysis.persistence import Event, Matched, match
 from latentstore.analysis.progress import Progress, silent
@@ -31,7 +31,6 @@ from latentstore.types import Float64, Int64, Modality
 
 KIND = "clusters"
 WIDE = 2 * clusters.K  # so that half of the rows still have about K neighbours among themselves
-_RESAMPLED = 20_000  # items that halves are drawn from; of more, as many at random
 _ROUNDS = (5, 20)  # fewest, for many items, and most, for few
 _BORDER = 5  # border cases that are named
 # Columns that say where in its source an item stands: they name no cluster.
@@ -125,16 +124,13 @@ def _seen(
 ) -> dict[str, Seen]:
     order = canonical(sample.vectors)
     levels = {name: _numbered(found.levels[name], order) for name in clusters.LEVELS}
-    resampled = _resampled(sample, graph, found, levels, order, seed, progress)
+    resampled = _resampled(sample, found, levels, seed, progress)
     out = {}
     for name, labels in levels.items():
         description = describe(sample.vectors, labels, sample.metric)
         lying = places(sample.vectors, graph, labels, description.centers)
         matched = _matched(sample, labels, len(description.sizes), name, earlier)
-        # Of many items a sample is resampled, and the last and smallest clusters may have none in it.
-        stability = np.full(len(description.sizes), np.nan)
-        if resampled:
-            stability[: len(resampled.stability[name])] = resampled.stability[name]
+        stability = resampled.stability[name] if resampled else np.full(len(description.sizes), np.nan)
         steady = np.where(labels >= 0, np.append(stability, np.nan)[labels], np.nan)
         calibration = resampling.calibrate(lying, steady, resampled.back[name], resampled.tried) if resampled else None
         sure = calibration.confidence(lying, steady) if calibration else lying.share
@@ -151,32 +147,21 @@ def _numbered(labels: Int64, order: Int64) -> Int64:
 
 
 def _resampled(
-    sample: Sample,
-    graph: Graph,
-    found: clusters.Partition,
-    levels: Mapping[str, Int64],
-    order: Int64,
-    seed: int,
-    progress: Progress,
+    sample: Sample, found: clusters.Partition, levels: Mapping[str, Int64], seed: int, progress: Progress
 ) -> resampling.Resampled | None:
-    """How the clusters come back; None of too few items. Of many, halves of a sample are clustered, with a graph of its own."""
-    n = len(sample)
-    if n < resampling.LEAST:
+    """How the clusters come back where halves of the distinct items that were clustered are; None of too few."""
+    vectors = sample.vectors
+    rows = np.arange(len(sample)) if found.graph is None else found.rows
+    if len(rows) < resampling.LEAST:
         return None
-    vectors, drawn = sample.vectors, None
-    if n > _RESAMPLED:
-        drawn = order[np.sort(np.random.default_rng(seed).permutation(n)[:_RESAMPLED])]
-        vectors = vectors[drawn]
-        graph = knn(vectors, WIDE, sample.metric, progress=progress)
-        levels = {name: labels[drawn] for name, labels in levels.items()}
-        order = np.arange(len(drawn))
 
-    def again(rows: Int64, round_: int) -> dict[str, Int64]:
-        return clusters.regrouped(vectors, graph, found, rows, round_)
+    def again(half: Int64, round_: int) -> dict[str, Int64]:
+        return clusters.regrouped(vectors, found, half, round_)
 
-    rounds = int(np.clip(100_000 // len(order), *_ROUNDS))
-    resampled = resampling.resample(again, levels, order, rounds=rounds, seed=seed, progress=progress)
-    return resampled if drawn is None else resampling.spread(resampled, drawn, n)
+    rounds = int(np.clip(100_000 // len(rows), *_ROUNDS))
+    drawn = {name: labels[rows] for name, labels in levels.items()}
+    resampled = resampling.resample(again, drawn, np.arange(len(rows)), rounds=rounds, seed=seed, progress=progress)
+    return resampling.spread(resampled, rows, len(sample))
 
 
 def _matched(sample: Sample, labels: Int64, k: int, level: str, earlier: Kept | None) -> Matched:

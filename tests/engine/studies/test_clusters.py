@@ -9,8 +9,8 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 import latentstore
+from latentstore.analysis import clusters
 from latentstore.encoders import load
-from latentstore.engine.studies import clusters
 from latentstore.errors import InvalidFilter, InvalidInput
 
 BANK = Path(__file__).parents[3].parent / "shared" / "data" / "text" / "banking77" / "test.jsonl"
@@ -354,13 +354,12 @@ def test_progress_is_told_step_by_step(fill):
     assert all(0 <= share <= 1 for _, share in told)
 
 
-def test_clusters_that_no_resampled_item_is_in_have_no_stability(points, monkeypatch):
-    monkeypatch.setattr(clusters, "_RESAMPLED", 40)  # of many items only a sample is clustered again
-    groups = np.repeat(np.arange(14), [80] * 6 + [6] * 8)
+def test_clusters_of_many_items_are_as_steady_as_those_of_the_sample_are(points, monkeypatch):
+    monkeypatch.setattr(clusters, "SAMPLE", 150)  # of more items a sample is clustered, and halves of it again
+    groups = np.repeat(np.arange(6), 80)
     vectors = np.eye(16)[groups] + np.random.default_rng(0).normal(0, 0.03, (len(groups), 16))
     points.add(vectors=vectors.astype(np.float32))
-    found = points.space().cluster(keep=False, level="fine", seed=1)
-    assert adjusted_rand_score(groups, found.labels) > 0.9
-    unknown = [one.number for one in found.clusters if one.stability is None]
-    assert found.clusters[-1].number in unknown
-    assert ((found.confidence >= 0) & (found.confidence <= 1)).all()
+    found = points.space().cluster(keep=False, seed=1)
+    assert adjusted_rand_score(groups, found.labels) > 0.95
+    assert min(one.stability for one in found.clusters) > 0.9
+    assert np.mean(found.confidence) > 0.9

@@ -52,6 +52,11 @@ class Mel:
             phase = moved / np.maximum(np.abs(moved), _LEAST)
         return self._joined(size * phase, length)
 
+    def place(self, hertz: float) -> float:
+        """The band around a frequency, 0 the lowest; between two bands a fraction."""
+        step = (_mels(self.high) - _mels(self.low)) / (self.bands + 1)
+        return (_mels(hertz) - _mels(self.low)) / step - 1
+
     @cached_property
     def _window(self) -> Float32:
         # Periodic, so that overlapping squares of it add up evenly.

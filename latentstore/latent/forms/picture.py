@@ -1,8 +1,8 @@
 """Pictures as rows of bytes.
 
-The rule: upright, on white where it is transparent, the middle square cut out, that brought to `side` x `side` pixels. In grey where
-no picture of the sample has a colour. The side is that of the sample where all its pictures are of one size up to 64 pixels; else
-the median of their shorter sides, from 8 to 64.
+The rule: upright, on white where it is transparent, the middle square cut out, that brought to `side` x `side` pixels, bicubic, unless
+it has that side already. In grey where no picture of the sample has a colour. The side is the median of the shorter sides of the
+sample's pictures, from 8 to 64: that of all where they are of one small size.
 """
 
 from __future__ import annotations
@@ -70,14 +70,8 @@ class PictureForm:
         return cls(int(facts["side"]), int(facts["channels"]))
 
     def _row(self, at: int, item: Any) -> UInt8:
-        picture = _opened(at, item)
-        square = _middle(picture).resize(
-            (self.side, self.side), Image.Resampling.BOX if _divides(picture, self.side) else _SMOOTH
-        )
+        square = _middle(_opened(at, item)).resize((self.side, self.side), images.SMOOTH)
         return np.asarray(square.convert("L" if self.channels == 1 else "RGB"), np.uint8).reshape(-1)
-
-
-_SMOOTH = Image.Resampling.LANCZOS
 
 
 def choose(sample: Sequence[Any], *, side: int | None = None) -> PictureForm:
@@ -112,11 +106,6 @@ def _middle(picture: Image.Image) -> Image.Image:
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
     return picture.crop((left, top, left + side, top + side))
-
-
-def _divides(picture: Image.Image, side: int) -> bool:
-    """Whether pixels of the square are whole numbers of pixels of the result, or the same."""
-    return min(picture.size) % side == 0
 
 
 def _is_grey(picture: Image.Image) -> bool:

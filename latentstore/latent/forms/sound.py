@@ -61,12 +61,9 @@ class SoundForm:
         return out
 
     def content(self, rows: Float32) -> list[Sound]:
-        """n sounds of `seconds`, 16 kHz, all of one peak. The phase is searched for: speech is understood, but sounds as through a pipe."""
+        """n sounds of `seconds`, 16 kHz, all of one peak; silence for a row of zeros. The phase is searched for: speech is understood,
+        but sounds as through a pipe."""
         return [self._sound(row.reshape(self.frames, _MEL.bands)) for row in np.asarray(rows, np.float32)]
-
-    def spectrogram(self, row: Float32) -> Float32:
-        """(frames, bands) float32 in dB, at most 0: a row as a picture of it shows it."""
-        return (np.clip(row, 0, 1).reshape(self.frames, _MEL.bands) - 1) * np.float32(_RANGE)
 
     def round_trip(self, rows: Float32) -> dict[str, float]:
         """How much of (n, width) rows is still there in the sounds made of them: correlation of the spectrograms, -1..1, and their
@@ -103,13 +100,15 @@ class SoundForm:
         return np.asarray(np.clip(1 + loud / _RANGE, 0, 1), np.float32).reshape(-1)
 
     def _sound(self, row: Float32) -> Sound:
+        if row.max() <= 0:
+            return Sound(np.zeros((self.frames - 1) * _MEL.hop, np.float32), _MEL.rate)
         power = np.where(row > 0, 10 ** ((row - 1) * np.float32(_RANGE / 10)), 0).astype(np.float32)
         samples = _MEL.sound(power)
         fade = min(round(_FADE * _MEL.rate), len(samples) // 2)
         ramp = np.linspace(0, 1, fade, dtype=np.float32)
         samples[:fade] *= ramp
         samples[len(samples) - fade :] *= ramp[::-1]
-        return Sound(samples * np.float32(_PEAK / max(float(np.abs(samples).max()), 1e-9)), _MEL.rate)
+        return Sound(samples * np.float32(_PEAK / float(np.abs(samples).max())), _MEL.rate)
 
 
 def choose(sample: Sequence[Any], *, seconds: float | None = None) -> SoundForm:

@@ -12,9 +12,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
-from PIL import Image
 
-import ingest
 import latentstore
 from latentstore import Collection, Corrupted, InvalidInput, ReadOnlyStore, Space, SpaceNotFound, Store
 
@@ -409,56 +407,3 @@ def test_a_fit_that_cannot_be_is_refused_in_a_sentence_and_leaves_nothing(
         points.space().fit(**how)
     assert points.spaces() == ["vectors"]
     assert not (points.engine.folder / "fits").exists()
-
-
-# pictures
-
-
-def draw(folder: Path, names: range) -> Path:
-    """Grey pictures of a bar that stands where the number says."""
-    folder.mkdir(exist_ok=True)
-    for at in names:
-        pixels = np.full((24, 24), 20, np.uint8)
-        pixels[:, at % 20 : at % 20 + 4] = 80 + at % 160
-        Image.fromarray(pixels).save(folder / f"{at:03}.png")
-    return folder
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    ingest.run(tmp_path / "pile", [draw(tmp_path / "pictures", range(60))], encoders=["image", "hashing"])
-    return tmp_path / "pile"
-
-
-def test_a_folder_of_pictures_is_fitted_to_what_they_show_and_a_job_brings_latents(
-    pictures: Path, tmp_path: Path
-) -> None:
-    with latentstore.open(pictures) as store:
-        docs = store.collection("docs")
-        space = docs.space("image").fit("pca", 8)
-        assert space.info()["latent"]["source"] == "image" and space.latent.form.caption() == "24 x 24 grey pictures"
-        [shown] = space.latent.decode(space.vectors(docs.space("image").vectors()[0][:1])[1])
-        first = np.asarray(Image.open(tmp_path / "pictures" / "000.png"), np.float32)
-        assert np.abs(np.asarray(shown, np.float32) - first).mean() < 20
-    (tmp_path / "notes.txt").write_text("a text among pictures")
-    ingest.run(pictures, [draw(tmp_path / "more", range(60, 80)), tmp_path / "notes.txt"])
-    with latentstore.open(pictures) as store:
-        docs = store.collection("docs")
-        space = docs.space("pca8")
-        assert space.lag == 0 and sorted(space.vectors()[0]) == sorted(docs.space("image").vectors()[0])
-        there = space.vectors([str(tmp_path / "more" / "070.png")])[1]
-        made = space.encode([tmp_path / "more" / "070.png"])
-        np.testing.assert_allclose(there, made, atol=1e-4)
-        assert docs.verify().ok
-
-
-def test_what_an_add_saw_of_pictures_a_backfill_sees_again(pictures: Path, tmp_path: Path) -> None:
-    with latentstore.open(pictures) as store:
-        docs = store.collection("docs")
-        space = docs.space("image").fit("pca", 8)
-        ingest.run(store, [draw(tmp_path / "more", range(60, 80))])
-        ids, added = space.vectors()
-        again = docs.space("image").fit("pca", 8, where="id not like '%/more/%'")
-        assert again.fingerprint == space.fingerprint
-        filled = again.vectors(ids)[1]
-        np.testing.assert_allclose(filled, added, atol=1e-4)

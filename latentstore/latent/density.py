@@ -6,6 +6,7 @@ of components is the one under which held-out latents are likeliest.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -136,7 +137,8 @@ def fit(latents: Float32, held: Float32, seed: int) -> Density:
         latents = latents[np.sort(rng.choice(len(latents), _ROWS, replace=False))]
     shift = latents.mean(axis=0, dtype=np.float64)
     scale = latents.std(axis=0, dtype=np.float64)
-    scale = np.maximum(scale, max(_FLAT * float(scale.max()), np.finfo(np.float32).tiny))
+    least = max(_FLAT * float(scale.max()), float(np.finfo(np.float32).tiny))
+    scale = np.maximum(scale, least)
     within, beyond = ((part.astype(np.float64) - shift) / scale for part in (latents, held))
     with one_thread:  # products this small are slower on several
         best = _likeliest(within, beyond, seed)
@@ -150,7 +152,7 @@ def _likeliest(rows: Float64, held: Float64, seed: int) -> Any:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
-    best, highest = None, -np.inf
+    best, highest = None, -math.inf
     for count in _COMPONENTS:
         if count > 1 and count * rows.shape[1] * _PER_COMPONENT > len(rows):
             break

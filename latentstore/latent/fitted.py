@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from latentstore.encoders.base import let_idle_threads_sleep
 from latentstore.errors import AlreadyExists, Corrupted, DimensionMismatch, InvalidInput, NotFinite
-from latentstore.fileio import read_sealed, storage_errors, sync_file, sync_folder, write_json, write_sealed
+from latentstore.fileio import read_sealed, storage_errors, sync_file, sync_folder, write_sealed
 from latentstore.latent import density, forms
-from latentstore.latent.base import Model
+from latentstore.latent.base import KINDS, Model
 from latentstore.latent.density import REJECT, Density, Draw
 from latentstore.latent.forms.base import Form
 from latentstore.latent.pca import PCA
@@ -140,7 +141,7 @@ class Fitted:
             try:
                 save_file({name: np.ascontiguousarray(array) for name, array in self._arrays().items()}, part / WEIGHTS)
                 sync_file(part / WEIGHTS)
-                write_json(part / CONFIG, self._config())
+                write_sealed(part / CONFIG, self._config())
                 write_sealed(part / RECORD, self.record)
                 part.rename(folder)
             except BaseException:
@@ -191,7 +192,7 @@ def load(folder: Path) -> Fitted:
     from safetensors.numpy import load_file
 
     try:
-        config, record = json.loads((folder / CONFIG).read_bytes()), read_sealed(folder / RECORD)
+        config, record = read_sealed(folder / CONFIG), read_sealed(folder / RECORD)
         arrays = load_file(folder / WEIGHTS)
         parts = {part: _of_part(part, arrays) for part in ("model", "form", "density")}
         form = forms.of(config["form"], parts["form"])
@@ -206,7 +207,12 @@ def model_of(facts: dict[str, Any], arrays: dict[str, Any]) -> Model:
     """What the `facts` and `arrays` of a model gave, as that model again."""
     if facts["kind"] == PCA.kind:
         return PCA.of(facts, arrays)
-    raise ValueError(f"no model {facts['kind']!r} is known")
+    if facts["kind"] not in KINDS:
+        raise ValueError(f"no model {facts['kind']!r} is known")
+    let_idle_threads_sleep()
+    from latentstore.latent.network import neural
+
+    return neural(facts, arrays)
 
 
 def _of_part(part: str, arrays: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from latentstore.analysis.progress import Progress, silent
+from latentstore.encoders.base import let_idle_threads_sleep
 from latentstore.errors import DimensionMismatch
 from latentstore.latent import density, pca
 from latentstore.latent.base import Data, Model, Settings, check_enough
@@ -61,7 +62,12 @@ def split(n: int, seed: int) -> tuple[Int64, Int64]:
 def _model(
     data: Data, settings: Settings, checkpoints: Path | None, progress: Progress
 ) -> tuple[Model, dict[str, Any] | None]:
-    return pca.fit(data, settings, progress), None
+    if settings.kind == pca.PCA.kind:
+        return pca.fit(data, settings, progress), None
+    let_idle_threads_sleep()
+    from latentstore.latent import trained
+
+    return trained.fit(data, settings, checkpoints, progress)
 
 
 def _with_density(form: Form, model: Model, data: Data, seed: int, progress: Progress) -> Fitted:

@@ -40,7 +40,7 @@ class PCA:
 
     @property
     def width(self) -> int:
-        return self.components.shape[1]
+        return int(self.components.shape[1])
 
     def encode(self, rows: Float32) -> Float32:
         return np.asarray((rows - self.mean) @ self.components.T / self._scale)

@@ -1,0 +1,47 @@
+"""The models that are trained, from what is asked to a fitted one. Importing it imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from latentstore.analysis.progress import Progress
+from latentstore.latent.autoencoder import Autoencoder
+from latentstore.latent.base import Data, Settings
+from latentstore.latent.gan import GAN
+from latentstore.latent.network import Coder, Neural, coder_for
+from latentstore.latent.training import Learner, Plan, device_of, train
+from latentstore.latent.vae import VAE
+
+_STEPS = 3000  # of a training, at least so many
+_EPOCHS = (10, 400)  # at least, and at most
+_RATE = 2e-3
+_BATCHES = 16  # an epoch has at least so many, where batches are not the smallest yet
+_SIZES = (16, 32, 64, 128)
+_LEARNERS: dict[str, Callable[[Coder, Settings], Learner]] = {
+    "autoencoder": lambda coder, _: Autoencoder(coder),
+    "vae": lambda coder, settings: VAE(coder, settings.beta),
+    "gan": lambda coder, _: GAN(coder),
+}
+
+
+def fit(data: Data, settings: Settings, checkpoints: Path | None, progress: Progress) -> tuple[Neural, dict[str, Any]]:
+    """The model, and how its training went. Raises InvalidInput for a device that is not there, TrainingFailed."""
+    device = device_of(settings.device)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        coder = coder_for(data, settings.dim, heads=2 if settings.kind == "vae" else 1)
+        learner = _LEARNERS[settings.kind](coder, settings)
+    record = train(learner, data, plan(len(data.train), settings), device, checkpoints, progress)
+    return Neural(settings.kind, coder, prior=settings.kind != "autoencoder"), record
+
+
+def plan(rows: int, settings: Settings) -> Plan:
+    """What is asked; where it leaves a choice, one for so many rows to learn from."""
+    batch = settings.batch or max(size for size in _SIZES if size == _SIZES[0] or size * _BATCHES <= rows)
+    fewest, most = _EPOCHS
+    epochs = settings.epochs or min(most, max(fewest, round(_STEPS * batch / rows)))
+    return Plan(epochs, batch, settings.rate or _RATE, settings.seconds, settings.seed)

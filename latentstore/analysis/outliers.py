@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentstore.analysis import measures
+from latentstore.analysis.lookup import Lookup
 from latentstore.analysis.measures import Data, Measure, New
-from latentstore.analysis.neighbors import Graph, knn, nearest
+from latentstore.analysis.neighbors import Graph, knn
 from latentstore.analysis.progress import Progress, silent
 from latentstore.distance import unit
 from latentstore.errors import InvalidInput
@@ -102,24 +103,18 @@ def score(
     return Scored(_joined(found, joins), Model(method, metric, facts, arrays))
 
 
-def measured(model: Model, vectors: Float32) -> Float32:
-    """(n, dim) rows as the model measures them: of unit length, or with their columns scaled."""
-    return _ready(vectors, model.metric, model.arrays)
+def reference(model: Model, vectors: Float32) -> Lookup:
+    """(n, dim) rows that a model was made from, in their order then, laid out for batches of new ones to be judged by."""
+    return Lookup(_ready(vectors, model.metric, model.arrays), model.metric)
 
 
-def judge(
-    model: Model, reference: Float32, vectors: Float32, *, prepared: bool = False, progress: Progress = silent
-) -> Float64:
-    """(q,) float64: scores of (q, dim) new rows. reference: the rows that the model was made from, in their order then.
-
-    prepared: the reference is what `measured` gave of them, which batches after batches need only once.
-    """
-    ready = measured(model, vectors)
-    old = reference if prepared else measured(model, reference)
+def judge(model: Model, known: Lookup, vectors: Float32, *, progress: Progress = silent) -> Float64:
+    """(q,) float64: scores of (q, dim) new rows. known: what `reference` made of the rows that the model was made from."""
+    ready = _ready(vectors, model.metric, model.arrays)
     parts = {part["measure"]: _MEASURES[part["measure"]](part["k"]) for part in model.facts["parts"]}
     k = max(part.neighbors for part in parts.values())
-    positions, distances = nearest(ready, old, k, model.metric, progress=progress) if k else (None, None)
-    new = New(ready, positions, distances, old)
+    positions, distances = known.nearest(ready, k, progress=progress) if k else (None, None)
+    new = New(ready, positions, distances, known.vectors)
     found = [measure.judge(_own(model.arrays, name), new) for name, measure in parts.items()]
     return _joined(found, [tuple(join) for join in model.facts["joins"]])
 

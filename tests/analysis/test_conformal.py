@@ -85,7 +85,7 @@ def test_p_values_of_new_rows_that_are_like_the_rest_are_uniform_or_higher():
     for _ in range(6):
         old, new = usual(rng, 500), usual(rng, 300)
         scored = outliers.score(old, None, Metric.COSINE)
-        p = conformal.p_values(outliers.judge(scored.model, old, new), scored.scores)
+        p = conformal.p_values(outliers.judge(scored.model, outliers.reference(scored.model, old), new), scored.scores)
         below.append([(p <= level).mean() for level in (0.05, 0.1, 0.25, 0.5)])
     # Six known sets of 500 leave the shares a standard error of about a tenth of themselves and more.
     assert (np.mean(below, axis=0) <= np.array([0.05, 0.1, 0.25, 0.5]) * 1.3).all()

@@ -100,6 +100,8 @@ def test_new_requests_in_scope_have_p_values_that_are_not_too_low(requests):
     rows = np.random.default_rng(0).permutation(np.flatnonzero(~strange))
     old, new = rows[:3500], rows[3500:]
     scored = outliers.score(vectors[old], None, Metric.COSINE)
-    p = conformal.p_values(outliers.judge(scored.model, vectors[old], vectors[new]), scored.scores)
+    p = conformal.p_values(
+        outliers.judge(scored.model, outliers.reference(scored.model, vectors[old]), vectors[new]), scored.scores
+    )
     for level in (0.01, 0.05, 0.1, 0.25):
         assert (p <= level).mean() <= level + 3 * np.sqrt(level / len(new))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from latentstore.analysis import conformal, outliers, reasons
+from latentstore.analysis.lookup import Lookup
 from latentstore.analysis.neighbors import Graph
 from latentstore.analysis.outliers import Model, Scored
 from latentstore.analysis.progress import Progress, silent
@@ -143,18 +144,18 @@ def _outcome(result: Outliers, sample: Sample, scored: Scored, where: str | None
 class Judge:
     """What the run last kept in a space says of items that are not in the store. Made by `judge`; good for many batches.
 
-    reference: the vectors of the items that were scored, as the model measures them; known: their scores.
+    reference: the vectors of the items that were scored, laid out to be compared with; known: their scores.
     """
 
     study: Study
     model: Model
-    reference: Float32
+    reference: Lookup
     known: Float64
 
     def score(self, vectors: Float32, fdr: float | None = None) -> Scores:
         """Of (q, dim) vectors. fdr: among these items; None takes that of the run."""
         rate = float(self.study.parameters["fdr"]) if fdr is None else checked_rate(fdr)
-        scores = outliers.judge(self.model, self.reference, vectors, prepared=True) if len(vectors) else np.empty(0)
+        scores = outliers.judge(self.model, self.reference, vectors) if len(vectors) else np.empty(0)
         p = conformal.p_values(scores, self.known)
         return Scores(scores, p, conformal.flags(p, rate), rate, self.study)
 
@@ -175,4 +176,4 @@ def judge(engine: Engine, space: str) -> Judge:
     own = {name.removeprefix("model."): array for name, array in arrays.items() if name.startswith("model.")}
     model = Model(study.parameters["method"], Metric(told["metric"]), told["facts"], own).only(there)
     reference = sample.vectors if len(here) == len(sample) else sample.vectors[here]
-    return Judge(study, model, outliers.measured(model, reference), np.asarray(arrays["scores"], dtype=np.float64))
+    return Judge(study, model, outliers.reference(model, reference), np.asarray(arrays["scores"], dtype=np.float64))

@@ -63,7 +63,7 @@ class SoundForm:
     def content(self, rows: Float32) -> list[Sound]:
         """n sounds of `seconds`, 16 kHz, all of one peak; silence for a row of zeros. The phase is searched for: speech is understood,
         but sounds as through a pipe."""
-        return [self._sound(row.reshape(self.frames, _MEL.bands)) for row in np.asarray(rows, np.float32)]
+        return [self._sound(row.reshape(self.frames, _MEL.bands)) for row in np.clip(rows, 0, 1)]
 
     def round_trip(self, rows: Float32) -> dict[str, float]:
         """How much of (n, width) rows is still there in the sounds made of them: correlation of the spectrograms, -1..1, and their
@@ -100,7 +100,7 @@ class SoundForm:
         return np.asarray(np.clip(1 + loud / _RANGE, 0, 1), np.float32).reshape(-1)
 
     def _sound(self, row: Float32) -> Sound:
-        if row.max() <= 0:
+        if not row.any():
             return Sound(np.zeros((self.frames - 1) * _MEL.hop, np.float32), _MEL.rate)
         power = np.where(row > 0, 10 ** ((row - 1) * np.float32(_RANGE / 10)), 0).astype(np.float32)
         samples = _MEL.sound(power)

@@ -27,6 +27,7 @@ _ENCODED = 2400  # of all clusters together, as far as each keeps _FEWEST
 _FEWEST = 4
 _LISTED = 60  # terms of a cluster that are looked at, heaviest first
 _SPOKEN = 0.1  # share of a cluster's texts that must say its name
+_SELDOM = 0.02  # where no term is said so often: share that must say each of the two that name it together
 _WEIGHT = 0.08  # of the logarithm of a term's weight beside its cosine to the centre
 _LONGER = 0.3  # what each further word of a phrase adds to its weight
 _WITHIN = 0.8  # share of a term's texts from which the longer phrase around it takes its place
@@ -107,6 +108,9 @@ def levels(
         k = int(numbers.max(initial=-1)) + 1
         center = None if centers is None else centers[level]
         candidates = _of_texts(terms, numbers, k, ask, center)
+        if not all(candidates):
+            seldom = _of_texts(terms, numbers, k, ask, center, _SELDOM)
+            candidates = [some or _paired(seldom[at]) for at, some in enumerate(candidates)]
         if metadata and not all(candidates):
             found = _of_metadata(metadata, numbers, k)
             candidates = [of_texts or found[at] for at, of_texts in enumerate(candidates)]
@@ -145,9 +149,14 @@ def _of_texts(
     chosen = [_whole(terms, term, said, order[starts[at] : starts[at + 1]][:_LISTED])[:limit] for at in range(k)]
     written = terms.written(int(term[one]) for some in chosen for one in some)
     found = [[_candidate(written[int(term[one])], float(weight[one])) for one in some] for some in chosen]
-    if ask is None or centers is None:
+    if ask is None or centers is None or not any(found):
         return found
-    return [_closest(some, ask, center) for some, center in zip(found, unit(centers), strict=True)]
+    encoded = ask([one.written for some in found for one in some])
+    ends = np.cumsum([len(some) for some in found])[:-1]
+    phrases = np.split(encoded, ends)
+    return [
+        _closest(some, vectors @ center) for some, vectors, center in zip(found, phrases, unit(centers), strict=True)
+    ]
 
 
 def _weights(term: Int64, group: Int64, said: Int64, sizes: Int64) -> Float64:
@@ -179,17 +188,24 @@ def _part(at: int, other: int, runs: Mapping[int, tuple[str, ...]]) -> bool:
     )
 
 
-def _closest(candidates: list[_Candidate], ask: Encode, center: Float32) -> list[_Candidate]:
+def _closest(candidates: list[_Candidate], cosines: Float32) -> list[_Candidate]:
     """By cosine to the centre, and a little by weight: the closest of all may be what a single text says."""
-    if not candidates:
-        return []
-    cosines = ask([one.written for one in candidates]) @ center
-    heaviest = max(one.weight for one in candidates)
+    heaviest = max((one.weight for one in candidates), default=1.0)
     valued = [
         replace(one, value=float(cosine) + _WEIGHT * float(np.log(one.weight / heaviest)))
         for one, cosine in zip(candidates, cosines, strict=True)
     ]
     return sorted(valued, key=lambda one: (-one.value, one.written))
+
+
+def _paired(candidates: list[_Candidate]) -> list[_Candidate]:
+    """Two terms together where none alone is said by many, then the others: of a wide cluster, one word tells a part only."""
+    for at, one in enumerate(candidates[1:], 1):
+        first = candidates[0]
+        if not one.stems & first.stems:
+            both = replace(first, written=f"{first.written}, {one.written}", stems=first.stems | one.stems)
+            return [both, *candidates[1:at], *candidates[at + 1 :]]
+    return candidates
 
 
 def _related(

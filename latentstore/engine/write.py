@@ -157,8 +157,8 @@ def _store(
         tx.insert(rows, ids, texts, uris, metadata)
         shelved.commit(tx)
         for name, part in appended.items():
-            _commit_slots(engine, tx, snapshot.spaces[name], name, part)
-        tx.follow(upto)
+            _commit_slots(engine, tx, snapshot.spaces[name], name, part, upto.get(name))
+        tx.follow({name: row for name, row in upto.items() if name not in appended})
         beside.note(tx)
         tx.set_state(seq=snapshot.seq + 1, next_row=snapshot.next_row + len(ids), records_bytes=size)
 
@@ -187,8 +187,9 @@ def extend(engine: Engine, snapshot: Snapshot, space: str, rows: Int64, vectors:
 
     def commit(tx: Transaction) -> None:
         for name, part in appended.items():
-            _commit_slots(engine, tx, snapshot.spaces[name], name, part)
-        tx.follow({space: upto})
+            _commit_slots(engine, tx, snapshot.spaces[name], name, part, upto)
+        if not appended:
+            tx.follow({space: upto})
         tx.set_state(seq=snapshot.seq + 1)
 
     committed(engine, commit)
@@ -280,14 +281,17 @@ def outlined(
         outline.write(engine.folder, columns, after)
 
 
-def _commit_slots(engine: Engine, tx: Transaction, view: SpaceView, name: str, part: _Appended) -> None:
+def _commit_slots(
+    engine: Engine, tx: Transaction, view: SpaceView, name: str, part: _Appended, upto: int | None = None
+) -> None:
     first, sums = part.first, part.sums
     start, length = engine.last_batch.get(name, (0, 0))
     if length and start + length == first and length + len(sums) <= MERGE_BELOW:
         first, sums = start, np.concatenate([view.vectors.sums[start:], sums])
         tx.drop_batches(name, first)
     tx.add_batch(name, first, len(sums), batch_sum(sums))
-    tx.set_space(name, dim=part.files.dim, generation=part.files.generation, slots=part.first + len(part.sums))
+    n = part.first + len(part.sums)
+    tx.set_space(name, dim=part.files.dim, generation=part.files.generation, slots=n, upto=upto)
 
 
 def committed(engine: Engine, work: Any) -> None:

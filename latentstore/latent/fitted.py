@@ -130,7 +130,7 @@ class Fitted:
 
     def save(self, folder: Path) -> None:
         """Write the files and sync them; `folder` appears whole or not at all. Raises AlreadyExists, StorageFailure."""
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         if folder.exists():
             raise AlreadyExists(f"{folder} is there already; a fitted model is written to a new folder")
@@ -139,7 +139,8 @@ class Fitted:
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(parents=True)
             try:
-                save_file({name: np.ascontiguousarray(array) for name, array in self._arrays().items()}, part / WEIGHTS)
+                arrays = {name: np.ascontiguousarray(array) for name, array in self._arrays().items()}
+                (part / WEIGHTS).write_bytes(save(arrays))  # save_file hides what the disk refuses
                 sync_file(part / WEIGHTS)
                 write_sealed(part / CONFIG, self._config())
                 write_sealed(part / RECORD, self.record)

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from latentstore.analysis.progress import Progress
@@ -239,7 +239,8 @@ class _Run:
         note = {"identity": self._identity(), "course": json.dumps(asdict(self.course))}
         self.file.parent.mkdir(parents=True, exist_ok=True)
         with replacing(self.file) as part:
-            save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}, part, note)
+            kept = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
+            part.write_bytes(save(kept, note))  # save_file hides what the disk refuses
         self._written, self._since = perf_counter() - began, 0.0
 
     def resume(self) -> bool:

@@ -134,9 +134,11 @@ class Transaction:
         for one in (name, *others):
             self._cursor.execute("update spaces set active = ? where name = ?", [one == name, one])
 
-    def set_space(self, name: str, *, dim: int, generation: int, slots: int) -> None:
+    def set_space(self, name: str, *, dim: int, generation: int, slots: int, upto: int | None = None) -> None:
+        """upto: as `follow`, where it changes too."""
         self._cursor.execute(
-            "update spaces set dim = ?, generation = ?, slots = ? where name = ?", [dim, generation, slots, name]
+            "update spaces set dim = ?, generation = ?, slots = ?, upto = coalesce(?, upto) where name = ?",
+            [dim, generation, slots, upto, name],
         )
 
     def add_batch(self, space: str, first: int, slots: int, checksum: int) -> None:

@@ -407,3 +407,50 @@ def test_a_fit_that_cannot_be_is_refused_in_a_sentence_and_leaves_nothing(
         points.space().fit(**how)
     assert points.spaces() == ["vectors"]
     assert not (points.engine.folder / "fits").exists()
+
+
+def test_a_training_that_was_stopped_goes_on_from_its_checkpoint(points: Collection) -> None:
+    told: list[float] = []
+
+    def stop(step: str, share: float) -> None:
+        told.append(share)
+        if step == "training" and share > 0.5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        points.space().fit("autoencoder", 3, "curved", epochs=12, progress=stop)
+    resumed = points.space().fit("autoencoder", 3, "curved", epochs=12)
+    assert resumed.record["training"]["resumed"]
+    assert not (points.engine.folder / "fits").exists()
+    unbroken = points.space().fit("autoencoder", 3, "unbroken", epochs=12)
+    np.testing.assert_allclose(resumed.vectors()[1], unbroken.vectors()[1], atol=1e-3)
+    add(points, 200, 220)
+    agrees(points, "curved")
+
+
+_STARVED = """
+import resource, sys, latentstore
+with latentstore.open(sys.argv[1]) as store:
+    points = store.collection("points")
+    for limit, kind in ((0, "pca"), (300, "pca"), (900, "pca"), (1700, "pca"), (2200, "pca"), (2200, "autoencoder")):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+        try:
+            points.space().fit(kind, 3, "axes", epochs=2)
+        except latentstore.StorageFailure as refusal:
+            print("limit set for this process" in str(refusal))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert points.spaces() == ["vectors"], limit
+        assert [path.name for path in (points.engine.folder / "spaces").iterdir()] == ["vectors"]
+        assert points.verify().ok
+"""
+
+
+def test_a_full_disk_is_one_error_and_leaves_nothing_of_a_fit(points: Collection, store: Store) -> None:
+    store.close()
+    told = subprocess.run([sys.executable, "-c", _STARVED, store.path], capture_output=True, text=True, check=False)
+    assert told.stdout.split() == ["True"] * 6, told.stderr
+    with latentstore.open(store.path) as again:
+        again.collection("points").space().fit("pca", 3, "axes")
+        agrees(again.collection("points"))

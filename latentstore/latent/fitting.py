@@ -22,6 +22,7 @@ from latentstore.types import Float32, Int64
 HELD = 2000  # rows held out at most
 _SHARE = 10  # one in so many is held out, and
 _ENOUGH = 20  # at least so many where that is no more than a fifth
+_HEARD = 20  # held-out items whose own content, without a model between, is held against them
 _ACTIVE = (
     0.01  # of the largest variance of a latent; a dimension with less says nothing of an item (after Burda et al. 2016)
 )
@@ -100,6 +101,7 @@ def _record(
         "items": len(data.rows),
         "held_out": len(data.held),
         "error": error,
+        "round_trip": found.form.round_trip(held.take(np.arange(min(len(held), _HEARD)))),
         "deviations": [round(float(one), 6) for one in np.sqrt(variance)],
         "active": int(np.count_nonzero(variance > _ACTIVE * variance.max())),
         "explained": [round(float(one), 6) for one in found.model.explained]

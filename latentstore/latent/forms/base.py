@@ -35,6 +35,9 @@ class Form(Protocol):
     def content(self, rows: Any) -> Any:
         """What each of (n, width) float32 rows, divided already, stands for."""
 
+    def round_trip(self, rows: Any) -> dict[str, float] | None:
+        """How much of (n, width) float32 rows their content still holds, where something else than rounding is lost; else None."""
+
     def caption(self) -> str:
         """One line: "28 x 28 grey pictures"."""
 

@@ -56,6 +56,9 @@ class PictureForm:
         shape = (self.side, self.side) if self.channels == 1 else (self.side, self.side, 3)
         return [Image.fromarray(one.reshape(shape)) for one in pixels]
 
+    def round_trip(self, rows: Float32) -> None:
+        """Rounding alone is lost."""
+
     def caption(self) -> str:
         return f"{self.side} x {self.side} {'grey' if self.channels == 1 else 'colour'} pictures"
 

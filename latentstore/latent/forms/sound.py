@@ -68,7 +68,7 @@ class SoundForm:
     def round_trip(self, rows: Float32) -> dict[str, float]:
         """How much of (n, width) rows is still there in the sounds made of them: correlation of the spectrograms, -1..1, and their
         root mean square difference in dB, both the mean of all rows."""
-        back = self.rows([(sound.samples, sound.rate) for sound in self.content(rows)])
+        back = np.stack([self._row(sound) for sound in self.content(rows)])
         apart = np.sqrt(np.square(back - rows).mean(axis=1)) * _RANGE
         alike = [float(np.corrcoef(one, other)[0, 1]) for one, other in zip(rows, back, strict=True)]
         return {"correlation": float(np.mean(alike)), "difference_db": float(apart.mean())}

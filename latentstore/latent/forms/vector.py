@@ -47,6 +47,9 @@ class VectorForm:
         vectors = np.asarray(rows * self.deviation + self.middle, np.float32)
         return _directed(vectors, self.metric)
 
+    def round_trip(self, rows: Float32) -> None:
+        """Rounding alone is lost."""
+
     def caption(self) -> str:
         return f"vectors of {self.width} dimensions"
 

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from latentstore.errors import InvalidInput
-from latentstore.latent import forms
+from latentstore.latent import fitting, forms
+from latentstore.latent.base import Settings
 from latentstore.latent.forms.sound import SoundForm
+from latentstore.latent.rows import Rows
 from latentstore.media.spectra import Mel
 
 DIGITS = Path(__file__).parents[4] / "shared" / "data" / "audio" / "spoken_digits"
@@ -167,6 +169,15 @@ def test_spoken_digits_come_back_nearly_whole():
     kept = form.round_trip(form.rows(paths))
     assert kept["correlation"] > 0.99
     assert kept["difference_db"] < 2.5
+
+
+@needs_digits
+def test_a_fit_says_what_sounds_lose_without_any_model():
+    paths = sorted(DIGITS.glob("*.wav"))[::75]
+    form = forms.choose("sound", paths)
+    record = fitting.fit(form, Rows(form.rows(paths)), Settings("pca", 4)).record
+    assert 0.99 < record["round_trip"]["correlation"] < 1
+    assert 0.5 < record["round_trip"]["difference_db"] < 2.5
 
 
 @needs_digits

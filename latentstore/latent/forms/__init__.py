@@ -16,6 +16,7 @@ _CHOOSE: dict[str, Callable[..., Form]] = {
     "sound": sound.choose,
     "vector": vector.choose,
 }
+_OPTIONS = {"picture": {"side"}, "sound": {"seconds"}, "vector": {"metric", "scale"}}
 _OF: dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Form]] = {
     "picture": picture.PictureForm.of,
     "sound": sound.SoundForm.of,
@@ -30,6 +31,10 @@ def choose(name: str, sample: Any, **options: Any) -> Form:
     """
     if name not in _CHOOSE:
         raise InvalidInput(f"a form is one of {', '.join(_CHOOSE)}, got {name!r}")
+    if unknown := options.keys() - _OPTIONS[name]:
+        raise InvalidInput(
+            f"a {name} has no {', '.join(sorted(unknown))} to choose, but {', '.join(sorted(_OPTIONS[name]))}"
+        )
     return _CHOOSE[name](sample, **options)
 
 

@@ -130,6 +130,11 @@ def test_the_facts_of_a_form_make_it_again():
     assert again.side == 24
 
 
+def test_an_option_of_another_form_is_refused():
+    with pytest.raises(InvalidInput, match="a sound has no side to choose, but seconds"):
+        forms.choose("sound", [noise(9, 9)], side=9)
+
+
 @needs_images
 def test_handwritten_digits_are_28_grey_pixels_and_photos_64_coloured_ones():
     with gzip.open(next(IMAGES.glob("mnist/*images*"))) as file:

@@ -41,8 +41,10 @@ from latentstore.findings.change import Change, Shift, Side
 from latentstore.findings.clusters import Assigned, Cluster, ClusterChange, Clustering
 from latentstore.findings.duplicates import CurvePoint, DuplicateGroup, Duplicates, Leak
 from latentstore.findings.labels import LabelClass, Labels, SuggestedLabel, SuspectLabel
+from latentstore.findings.latent import Decoded, Direction, Directions, Reconstructions, Samples, Sum
 from latentstore.findings.maps import ItemMap
 from latentstore.findings.outliers import Outlier, Outliers, Scores
+from latentstore.findings.versions import Version
 from latentstore.space import Space
 from latentstore.store import Store, open
 from latentstore.types import (
@@ -74,7 +76,10 @@ __all__ = [
     "ColumnTypeClash",
     "Corrupted",
     "CurvePoint",
+    "Decoded",
     "DimensionMismatch",
+    "Direction",
+    "Directions",
     "DuplicateGroup",
     "DuplicateId",
     "Duplicates",
@@ -104,9 +109,11 @@ __all__ = [
     "Outliers",
     "PlanStep",
     "ReadOnlyStore",
+    "Reconstructions",
     "Report",
     "ReservedName",
     "Rows",
+    "Samples",
     "Scores",
     "Shift",
     "Side",
@@ -119,8 +126,10 @@ __all__ = [
     "StoreLocked",
     "StoreNotFound",
     "SuggestedLabel",
+    "Sum",
     "SuspectLabel",
     "TrainingFailed",
+    "Version",
     "Written",
     "open",
     "repair",

@@ -345,7 +345,7 @@ class Space:
         """The way from one item or point to another, step by step, each decoded and beside the nearest real item.
 
         a, b: ids, whose own latents are the ends, or points (dim,). path: "linear", or "spherical", which keeps to the distance
-        from the middle of the latents and suits those of a vae. even: "latent" steps are of one length, or "decoded" ones, in
+        from the middle of the latents, for those of a vae or gan. even: "latent" steps are of one length, or "decoded" ones, in
         which as much changes of what is seen or heard. Raises ItemNotFound, DimensionMismatch, InvalidInput. As every
         walk it works on a store that is read-only; a space without a decoder answers with the nearest items alone.
         """

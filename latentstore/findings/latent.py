@@ -22,7 +22,7 @@ Kind = Literal["picture", "sound", "vector"]
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Decoded:
-    """n points of a space, in order. title: what they are; latents: (n, dim) float32; captions: a few words each.
+    """Points of a space, n of them, in order. title: what they are; latents: (n, dim) float32; captions: a few words each.
 
     nearest: the id of the real item closest to each, distances: (n,) float64 to it, texts: what it says, if anything.
     off_data: (n,) float64 in 0..1, the share of held-out items that lie less far off the data than the point: higher is stranger.

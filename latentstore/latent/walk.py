@@ -1,8 +1,9 @@
 """Walking in a latent space: ways from one point to another, directions, and steps along them. Pure functions on points.
 
 A line keeps to what lies between two points, and is meant unless another way is asked for. An arc keeps to their distance from a
-centre: of many dimensions, the points of a Gaussian lie in a shell around its mean, and the middle of a line cuts deep
-inside it, where no data are. So an arc suits latents drawn to N(0, I), and vectors of which only the angle counts.
+centre: of many dimensions, the points of a Gaussian lie in a shell around its mean, which the middle of a line leaves. It is meant
+for vectors of which only the angle counts, and for latents drawn to N(0, I). Of handwritten digits, what the middle of a line decodes
+to is nearer to real pictures than that of an arc with PCA and an autoencoder, and as near with a VAE.
 """
 
 from __future__ import annotations

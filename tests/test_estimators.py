@@ -28,16 +28,7 @@ def circle(n, seed):
     return np.stack([np.cos(turn), np.sin(turn)], axis=1) @ plane.T
 
 
-def _skipped(estimator):
-    """Checks that do not apply, and why."""
-    return {}
-
-
-@parametrize_with_checks(
-    [PCA(1), Autoencoder(1, epochs=EPOCHS), VAE(1, epochs=EPOCHS), GAN(1, epochs=EPOCHS)],
-    expected_failed_checks=_skipped,
-)
-@pytest.mark.filterwarnings("ignore")
+@parametrize_with_checks([PCA(1), Autoencoder(1, epochs=EPOCHS), VAE(1, epochs=EPOCHS), GAN(1, epochs=EPOCHS)])
 def test_an_estimator_passes_the_checks_of_scikit_learn(estimator, check):
     check(estimator)
 
@@ -52,7 +43,7 @@ def test_pca_of_one_scale_is_that_of_scikit_learn():
 
 def test_an_autoencoder_follows_a_curve_where_pca_cannot():
     train, new = circle(1000, 0)[:800], circle(1000, 0)[800:]
-    bent, straight = Autoencoder(1).fit(train), PCA(1).fit(train)
+    bent, straight = Autoencoder(1, epochs=60).fit(train), PCA(1).fit(train)
     assert bent.errors(new).mean() < 0.25 * straight.errors(new).mean()
 
 
@@ -91,13 +82,15 @@ def test_latents_are_features_in_a_pipeline():
     assert list(pipeline[0].get_feature_names_out()[:2]) == ["pca0", "pca1"]
 
 
-def test_samples_look_like_the_data_and_noise_does_not():
+def test_samples_are_nearer_to_the_data_than_columns_drawn_apart():
     fitted = PCA(16).fit(X)
-    reference = LogisticRegression(max_iter=5000).fit(X, LABELS)
-    sure = reference.predict_proba(fitted.sample(300)).max(axis=1).mean()
-    noise = np.random.default_rng(0).permuted(X, axis=0)[:300]
-    assert sure > reference.predict_proba(noise).max(axis=1).mean()
-    assert np.abs(fitted.sample(300).mean(axis=0) - X.mean(axis=0)).mean() < 0.5
+    apart = np.random.default_rng(0).permuted(X, axis=0)[:300]
+
+    def far(rows):
+        return np.sqrt(np.square(rows[:, None] - X).sum(axis=2)).min(axis=1).mean()
+
+    assert far(fitted.sample(300)) < 0.75 * far(apart)
+    assert np.abs(fitted.sample(300).mean(axis=0) - X.mean(axis=0)).max() < 1.5
 
 
 def test_a_prior_is_refused_where_the_model_has_none():

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 COLLECTION = "digits"
 DIM = 16
 SAMPLES = 48
+EPOCHS = 50  # enough to read every sample by, in half a minute
 FRAMES = 25  # of the animation, one way
 LEAST, MOST = 0, 16  # how dark a pixel of a scan is
 
@@ -92,7 +93,7 @@ def _space(docs: Collection) -> Space:
         return docs.space(name)
     note(f"learning {DIM} dimensions from them")
     with telling("fit") as tell:
-        return docs.space().fit("vae", DIM, progress=tell)
+        return docs.space().fit("vae", DIM, epochs=EPOCHS, progress=tell)
 
 
 def _typical(space: Space, digit: int) -> str:

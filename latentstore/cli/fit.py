@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,12 +16,13 @@ import typer
 from latentstore.cli.curve import plot
 from latentstore.cli.latents import NOT_FITTED, fitted
 from latentstore.cli.output import Format, FormatOption, counted, display, emit_data, new_table, note, say
-from latentstore.cli.progress import duration
+from latentstore.cli.progress import Progress, duration
 from latentstore.cli.stores import CollectionOption, StoreArgument, collection
-from latentstore.cli.studying import SeedOption, WhereOption, fullest, telling
+from latentstore.cli.studying import SeedOption, WhereOption, fullest
 from latentstore.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from latentstore.analysis.progress import Progress as Tell
     from latentstore.collection import Collection
     from latentstore.space import Space
 
@@ -116,7 +119,7 @@ def fit(
       latentstore fit album.latent --model vae --seconds 60
     """
     with collection(store, collection_name, read_only=False) as docs:
-        with telling("fit") as tell:
+        with _telling("fit") as tell:
             made = fullest(docs, space).fit(
                 model.value,
                 dim,
@@ -139,6 +142,20 @@ def fit(
             emit_data([_row(made)], COLUMNS, form)
         for warning in made.record["warnings"]:
             note(f"note: {warning}")
+
+
+@contextmanager
+def _telling(job: str) -> Iterator[Tell]:
+    """What a fit calls to tell how far it is, with the time that is left of the step: training takes most of it."""
+    with Progress(job) as bar:
+        steps: dict[str, float] = {}
+
+        def tell(step: str, share: float) -> None:
+            passed = time.monotonic() - steps.setdefault(step, time.monotonic())
+            left = f", {duration(passed * (1 - share) / share)} left" if passed > 2 and 0 < share < 1 else ""
+            bar.update(0, 0, f"{step} {share:.0%}{left}")
+
+        yield tell
 
 
 def _row(made: Space) -> dict[str, Any]:
@@ -248,6 +265,6 @@ def backfill(
         for one in (
             docs.space(f"{name}@{version.version}") for name in names for version in docs.space(name).versions()
         ):
-            with telling("backfill") as tell:
+            with _telling("backfill") as tell:
                 count = one.backfill(progress=tell)
             say(f"{one.name}, version {one.version}: {counted(count, 'item')} got a place; {len(one):,} are in it")

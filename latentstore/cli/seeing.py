@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from latentstore.space import Space
     from latentstore.types import Float32
 
-SHOWN = 12  # items that reconstruct takes where none are named
+SHOWN = 16  # items that reconstruct takes where none are named
 
 
 class Draw(StrEnum):
@@ -32,7 +32,7 @@ class Draw(StrEnum):
 
 def sample(
     store: StoreArgument,
-    count: Annotated[int, typer.Option("-n", min=1, metavar="N", help="How many.")] = 36,
+    count: Annotated[int, typer.Option("-n", min=1, metavar="N", help="How many.")] = 48,
     source: Annotated[
         Draw,
         typer.Option(help="mixture: the density of the items. prior: N(0, I), for a vae or gan, or a whitened pca."),

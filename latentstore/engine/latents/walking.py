@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -328,7 +329,7 @@ def reconstruct(engine: Engine, encoders: Encoders, space: str, given: Any, *, w
     rows, errors = Rows(rows.raw[order], rows.divisor), errors[order]
     names = [ids[at] if ids else None for at in order.tolist()]
     captions = [
-        f"{name or f'item {at + 1}'}: {error:.2g}"
+        f"{_called(name, f'item {at + 1}')}: {error:.2g}"
         for at, name, error in zip(order.tolist(), names, errors.tolist(), strict=True)
     ]
     return Reconstructions(
@@ -390,7 +391,10 @@ def _points(here: Ground, latents: Any) -> Float32:
 
 
 def _called(given: Any, otherwise: str) -> str:
-    return given if isinstance(given, str) else otherwise
+    """An item by its id, or the name of its file where the id is a whole path: under a picture there is no room for folders."""
+    if not isinstance(given, str):
+        return otherwise
+    return PurePath(given).name if given.startswith("/") else given
 
 
 def _whole(name: str, value: Any, least: int) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One fit of a latent space. space: the name that it shares with the others; the active one is found under that name alone, each as "vae32@2".
+    """One fit of a latent space. space: the name that it shares with the others; the active one is found under that name alone, each
+    as "vae32@2".
 
     kind: of its model; dim: of its latents; items: how many have one; lag: how many still lack one. error: mean squared error of a value
     of a held-out item, as the fit measured it; made: unix seconds; both None where the record of the fit no longer reads.

@@ -35,10 +35,8 @@ _CRISP = 32  # pixels a side
 _SHAPE = 1.5  # width of a spectrogram by its height
 _TITLE, _CAPTION = 34, 22  # sizes of letters
 _BLACK, _GREY, _EDGE = (28, 28, 34), (84, 84, 94), (218, 218, 224)
-_PAGE, _SAMPLED = (
-    16,
-    128,
-)  # greys of an animation's page; pixels a side of a tile that its other colours are chosen from
+_PAGE = 16  # greys of an animation's page
+_SAMPLED = 128  # pixels a side of a tile that its other colours are chosen from
 _SWEEP = 2.4  # seconds from one end of an animation to the other, within
 _SHORTEST, _LONGEST = 0.04, 0.3  # seconds a frame
 _PAUSE = 0.25  # seconds between sounds

@@ -289,6 +289,22 @@ def test_a_direction_means_nothing_in_another_space(digits, plain):
         digits.space("white").move("d1", plain.direction("digit = 1"), [1])
 
 
+@pytest.mark.slow
+def test_a_vae_morphs_evenly_and_a_direction_makes_eights_of_threes(digits):
+    space = digits.space().fit("vae", 16, "bent")
+    pairs = list(zip(THREES[:20], EIGHTS[:20], strict=True))
+    uneven, even = (
+        [space.interpolate(f"d{a}", f"d{b}", even=pace) for a, b in pairs] for pace in ("latent", "decoded")
+    )
+    assert np.mean([(read(walk)[0], read(walk)[-1]) == (3, 8) for walk in even]) >= 0.95
+    spans = [[np.linalg.norm(np.diff(pixels(walk), axis=0), axis=1) for walk in walks] for walks in (uneven, even)]
+    assert np.median([span.max() / span.min() for span in spans[0]]) > 1.5
+    assert max(span.max() / span.min() for span in spans[1]) < 1.1
+    towards = space.direction("digit = 8", "digit = 3")
+    assert towards.accuracy > 0.97
+    assert np.mean([read(space.move(f"d{at}", towards, [3]))[0] == 8 for at in THREES[:50]]) > 0.7
+
+
 def opened(path):
     return Image.open(io.BytesIO(path.read_bytes()))
 

@@ -12,7 +12,7 @@ from latentstore.engine.recovery import index_path
 from latentstore.engine.snapshot import SpaceView
 from latentstore.findings.study import Study
 from latentstore.storage import blobs
-from latentstore.storage.catalog import LATENT
+from latentstore.storage.spaces import LATENT
 from latentstore.storage.studies import listed
 
 

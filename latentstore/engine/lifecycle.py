@@ -20,7 +20,8 @@ from latentstore.engine import outline
 from latentstore.engine.core import CATALOG
 from latentstore.errors import Corrupted, FormatTooNew, InvalidInput, StoreNotFound
 from latentstore.fileio import read_sealed, storage_errors, sync_folder, write_sealed
-from latentstore.storage.catalog import Catalog, SpaceRow
+from latentstore.storage.catalog import Catalog
+from latentstore.storage.spaces import SpaceRow
 from latentstore.types import Metric, Report
 
 FORMAT = 1

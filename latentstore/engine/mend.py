@@ -19,8 +19,9 @@ from latentstore.engine.core import model_folder
 from latentstore.engine.origins import within
 from latentstore.errors import LatentstoreError
 from latentstore.fileio import sync_together
-from latentstore.storage.catalog import BatchRow, Catalog, SpaceRow, State
+from latentstore.storage.catalog import BatchRow, Catalog, State
 from latentstore.storage.columns import MODALITY
+from latentstore.storage.spaces import SpaceRow
 from latentstore.storage.vectors import SlotFiles, SlotWriter, batch_sum, slot_sums
 from latentstore.types import Bool, Float32, Int64, Modality, Report, UInt64
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from latentstore.fileio import read_sealed, storage_errors, sync_folder, write_sealed
-from latentstore.storage.catalog import SpaceRow
 from latentstore.storage.columns import Column
 from latentstore.storage.kinds import ColumnType
+from latentstore.storage.spaces import SpaceRow
 from latentstore.types import Metric
 
 OUTLINE = "outline.json"

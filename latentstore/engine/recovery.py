@@ -21,9 +21,10 @@ from latentstore.fileio import storage_errors, sync_together
 from latentstore.index.base import Unusable, VectorIndex
 from latentstore.index.base import load as load_index
 from latentstore.storage.attachments import AttachmentFile
-from latentstore.storage.catalog import Catalog, SpaceRow, State
+from latentstore.storage.catalog import Catalog, State
 from latentstore.storage.mark import read_mark
 from latentstore.storage.records import Record, RecordFiles, RecordView, RecordWriter, decode, encode, end_mark
+from latentstore.storage.spaces import SpaceRow
 from latentstore.storage.vectors import SlotFiles, VectorView
 from latentstore.types import Bool
 

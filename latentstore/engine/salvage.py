@@ -28,10 +28,11 @@ from latentstore.errors import Corrupted, StorageFailure
 from latentstore.fileio import read_sealed, storage_errors, sync_folder
 from latentstore.findings.study import Study
 from latentstore.storage import studies
-from latentstore.storage.catalog import Catalog, SpaceRow
+from latentstore.storage.catalog import Catalog
 from latentstore.storage.columns import MODALITY, Column, normalise
 from latentstore.storage.mark import Mark, read_mark
 from latentstore.storage.records import Entry, Record, scan
+from latentstore.storage.spaces import SpaceRow
 from latentstore.types import Int64, Metric, Report, Source
 
 _FRESH = CATALOG + ".new"

@@ -10,10 +10,10 @@ from latentstore.engine import bits
 from latentstore.engine.planner import SearchView
 from latentstore.index.base import VectorIndex
 from latentstore.storage.attachments import AttachmentFile
-from latentstore.storage.catalog import SpaceRow
 from latentstore.storage.columns import Column
 from latentstore.storage.kinds import Kind
 from latentstore.storage.records import RecordView, decode, id_of
+from latentstore.storage.spaces import SpaceRow
 from latentstore.storage.vectors import VectorView
 from latentstore.types import Int64, UInt8
 

@@ -13,7 +13,8 @@ from latentstore.types import Int64, Source
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from latentstore.storage.catalog import IndexRow, SpaceRow
+    from latentstore.storage.catalog import IndexRow
+    from latentstore.storage.spaces import SpaceRow
 
 # Batches of fewer slots than this are merged with the one before, so that single-row adds do not make a row each.
 MERGE_BELOW = 4096

@@ -38,8 +38,8 @@ from latentstore.latent.base import Settings
 from latentstore.latent.fitted import Fitted
 from latentstore.latent.forms.base import Form
 from latentstore.latent.rows import Rows
-from latentstore.storage.catalog import LATENT, SpaceRow
 from latentstore.storage.columns import MODALITY
+from latentstore.storage.spaces import LATENT, SpaceRow
 from latentstore.storage.transaction import Transaction
 from latentstore.storage.vectors import SlotFiles, SlotWriter, VectorView, batch_sum
 from latentstore.types import Int64, Metric, Modality

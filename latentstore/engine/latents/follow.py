@@ -25,8 +25,8 @@ from latentstore.engine.snapshot import Snapshot, SpaceView
 from latentstore.engine.write import Incoming, Points
 from latentstore.errors import LatentstoreError, ReadOnlyStore
 from latentstore.latent.fitted import Fitted
-from latentstore.storage.catalog import SpaceRow
 from latentstore.storage.columns import normalise
+from latentstore.storage.spaces import SpaceRow
 from latentstore.types import Float32, Int64, Modality
 
 log = logging.getLogger("latentstore")

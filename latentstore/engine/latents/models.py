@@ -16,7 +16,7 @@ from latentstore.errors import Corrupted, InvalidInput
 from latentstore.latent import fitted, forms
 from latentstore.latent.fitted import Fitted
 from latentstore.latent.forms.base import Form
-from latentstore.storage.catalog import SpaceRow
+from latentstore.storage.spaces import SpaceRow
 from latentstore.types import Float32, Int64, Metric, Modality
 
 

@@ -57,8 +57,9 @@ THOROUGH, QUICK = Effort(runs=3, halves=12, step=1), Effort(runs=1, halves=4, st
 class Sweep:
     """What each resolution gave: arrays (r,). counts: clusters. stability: mean adjusted Rand index between the clusters of
     all rows and those of halves. at_home: share of the rows with most of their neighbours in their own cluster.
-    separation: mean silhouette of vectors averaged over their neighbours, -1..1. All of these: higher is better. error: the
-    standard error of separation. largest: the share of the rows that the largest cluster holds.
+    separation: mean silhouette of vectors averaged over their neighbours, -1..1. All of these: higher is better. error: (r, r),
+    the standard error of the difference in separation between two resolutions, row by row. largest: the share of the rows that
+    the largest cluster holds.
     """
 
     resolutions: Float64
@@ -87,7 +88,8 @@ class Sweep:
         there = np.flatnonzero((self.largest <= _TOGETHER) & (self.at_home >= _AT_HOME))
         if not len(there):
             return None
-        return int(there[Sweep(**{name: values[there] for name, values in vars(self).items()}).chosen()])
+        some = {name: values[there] for name, values in vars(self).items()}
+        return int(there[Sweep(**{**some, "error": some["error"][:, there]}).chosen()])
 
     def resolution(self, level: str, k: int) -> float | None:
         """For the level next to one of k clusters; None where nothing in the sweep is that coarse or that fine."""
@@ -102,10 +104,7 @@ class Sweep:
         return {
             "resolutions": self.resolutions.tolist(),
             "counts": self.counts.tolist(),
-            **{
-                name: np.round(getattr(self, name), 4).tolist()
-                for name in ("stability", "at_home", "separation", "error")
-            },
+            **{name: np.round(getattr(self, name), 4).tolist() for name in ("stability", "at_home", "separation")},
             "admitted": self.admitted().tolist(),
         }
 
@@ -131,22 +130,32 @@ class Trials:
         inside[rows] = True
         vectors = self.vectors if part is None else self.vectors[part]
         found: list[tuple[float, ...]] = []
+        apart: list[Float64] = []
         for at in range(start, len(self.resolutions)):
             home = float(np.mean(self.home[at][rows]))
             runs = [leiden.by_size(run[rows]) for run in self.runs[at]]
-            silhouettes = np.mean([silhouette(vectors, run) for run in runs], axis=0)
             sizes = np.bincount(runs[0])
-            error = silhouettes.std() / np.sqrt(len(rows))
-            found.append((len(sizes), self._steady(at, inside), home, silhouettes.mean(), error, sizes[0] / len(rows)))
+            apart.append(np.mean([silhouette(vectors, run) for run in runs], axis=0))
+            found.append((len(sizes), self._steady(at, inside), home, apart[-1].mean(), sizes[0] / len(rows)))
             if home < _SOMEWHAT:
                 break
-        counts, *rest = np.asarray(found, dtype=np.float64).T
-        return Sweep(self.resolutions[start : start + len(found)], counts.astype(np.int64), *rest)
+        counts, steady, homes, separation, largest = np.asarray(found, dtype=np.float64).T
+        return Sweep(
+            *(self.resolutions[start : start + len(found)], counts.astype(np.int64), steady, homes, separation),
+            *(_errors(np.stack(apart)), largest),
+        )
 
     def _steady(self, at: int, inside: Bool) -> float:
         labels = self.runs[at][0]
         pairs = zip(self.halves, self.halved[at], strict=True)
         return float(np.mean([_alike(labels[rows], half, inside[rows]) for rows, half in pairs]))
+
+
+def _errors(values: Float64) -> Float64:
+    """(r, r) standard errors of the differences between the means of (r, n) values of the same n rows."""
+    spread = np.atleast_2d(np.cov(values, bias=True))
+    own = np.diag(spread)
+    return np.asarray(np.sqrt(np.maximum(own[:, None] + own - 2 * spread, 0) / values.shape[1]))
 
 
 def _alike(first: Int64, second: Int64, asked: Bool) -> float:

@@ -15,13 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from latentstore.analysis.words import Terms, find, stems, unlike
+from latentstore.analysis.words import Terms, by_content, find, stems, unlike
 from latentstore.distance import unit
 from latentstore.types import Float32, Float64, Int64
 
 Encode = Callable[[list[str]], Float32]
 
 WORDS = 5  # further words beside a name
+_READ = 40_000  # texts that are read; of more, a sample by content,
+_FIRST = 50  # and so many of each of the smallest clusters, as far as they have them
 _CANDIDATES = 12  # terms of a cluster that the encoder is asked about
 _ENCODED = 2400  # of all clusters together, as far as each keeps _FEWEST
 _FEWEST = 4
@@ -100,7 +102,7 @@ def levels(
 
     A cluster of the same members on two levels has one name; a part is not called what the whole is.
     """
-    terms = find(texts, least=1 if len(texts) < 50 else 2)
+    terms = find(_sampled(texts, labels), least=1 if len(texts) < 50 else 2)
     ask = _remembering(encode)
     out: dict[str, list[Name]] = {}
     above: list[tuple[Int64, list[Name]]] = []
@@ -119,6 +121,21 @@ def levels(
         out[level] = _assigned(candidates, {**same, **given}, barred)
         above.append((numbers, out[level]))
     return out
+
+
+def _sampled(texts: Sequence[str | None], labels: Mapping[str, Int64]) -> Sequence[str | None]:
+    """The texts that are read; None in place of the others."""
+    if len(texts) <= _READ or not labels:
+        return texts
+    order = by_content(texts)
+    group = list(labels.values())[-1][order]  # the finest
+    inner = np.argsort(group, kind="stable")
+    starts = np.searchsorted(group[inner], group[inner])
+    first = inner[np.arange(len(inner)) - starts < _FIRST]
+    read: list[str | None] = [None] * len(texts)
+    for at in order[np.union1d(np.arange(min(_READ, len(order))), first)].tolist():
+        read[at] = texts[at]
+    return read
 
 
 def _remembering(encode: Encode | None) -> Encode | None:

@@ -191,7 +191,7 @@ def _joined(parts: list[str]) -> str:
 
 def find(texts: Sequence[str | None], *, least: int = 1) -> Terms:
     """The terms that at least `least` of the texts say. Cost grows with the texts up to 25 million characters."""
-    chosen = _chosen(texts)
+    chosen = by_content(texts)[:_TEXTS]
     vocabulary = _Vocabulary()
     longest = max(_LEAST, _CHARACTERS // max(1, len(chosen)))
     pieces = [vocabulary.read(texts[at] or "", longest) for at in chosen.tolist()]
@@ -245,11 +245,11 @@ def _frequent(text: Int64, ids: Int64, least: int) -> tuple[Bool, Int64, int]:
     return kept[ids], np.where(kept, np.cumsum(kept) - 1, -1)[ids], int(kept.sum())
 
 
-def _chosen(texts: Sequence[str | None]) -> Int64:
-    """Positions of the texts to read, by a hash of their content: numbers of terms, and samples, do not depend on row order."""
+def by_content(texts: Sequence[str | None]) -> Int64:
+    """Positions of the texts that are there, by a hash of their content: what is drawn so does not depend on row order."""
     there = np.fromiter((at for at, text in enumerate(texts) if text), dtype=np.int64)
     hashes = np.fromiter((xxhash.xxh3_64_intdigest(str(texts[at]).encode()) for at in there.tolist()), dtype=np.uint64)
-    return there[np.argsort(hashes, kind="stable")[:_TEXTS]]
+    return there[np.argsort(hashes, kind="stable")]
 
 
 class _Vocabulary(dict[str, int]):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import silhouette_samples
@@ -14,7 +16,7 @@ from latentstore.types import Metric
 def swept(stability: list[float], at_home: list[float], separation: list[float]) -> Sweep:
     steps = np.arange(len(stability))
     columns = (np.asarray(column, dtype=np.float64) for column in (stability, at_home, separation))
-    return Sweep(2.0**steps, 4 * 2**steps, *columns, np.full(len(steps), 0.01), np.full(len(steps), 0.3))
+    return Sweep(2.0**steps, 4 * 2**steps, *columns, np.full((len(steps), len(steps)), 0.01), np.full(len(steps), 0.3))
 
 
 def test_silhouettes_are_scikit_learn_s_of_squared_distances():
@@ -43,6 +45,14 @@ def test_where_few_rows_are_at_home_nothing_is_chosen_however_steady():
 
 def test_of_resolutions_as_far_apart_the_coarsest_is_chosen():
     assert swept([0.9, 0.9, 0.9], [0.99, 0.95, 0.9], [0.20, 0.295, 0.30]).chosen() == 1
+
+
+def test_rows_that_stay_together_or_are_at_home_nowhere_are_not_parted():
+    found = swept([0.9, 0.9, 0.7], [0.99, 0.9, 0.8], [0.1, 0.2, 0.3])
+    assert found.parting() == 1
+    assert replace(found, largest=np.array([0.9, 0.8, 0.3])).parting() == 2
+    assert replace(found, largest=np.full(3, 0.8)).parting() is None
+    assert replace(found, at_home=np.full(3, 0.7)).parting() is None
 
 
 def test_where_no_row_is_at_home_the_coarsest_is_chosen():

@@ -103,3 +103,24 @@ def test_names_do_not_depend_on_the_order_of_items():
     labels = rng.integers(0, 4, 60)
     order = rng.permutation(60)
     assert naming.names(texts, labels) == naming.names([texts[at] for at in order], labels[order])
+
+
+def test_a_cluster_that_no_word_covers_is_called_by_two_of_its_words():
+    animals, sports = ("otter", "heron", "badger", "lynx"), ("hockey", "rowing", "judo", "golf")
+    rng = np.random.default_rng(0)
+    texts = [
+        f"{words[at % 4] if at % 16 < 4 else ''} {' '.join(f'w{number}' for number in rng.integers(0, 10**6, 3))}"
+        for words in (animals, sports)
+        for at in range(400)
+    ]
+    found = naming.names(texts, np.repeat(np.arange(2), 400), metadata={"set": ["one"] * 400 + ["other"] * 400})
+    assert [one.source for one in found] == ["words", "words"]
+    assert set(found[0].name.split(", ")) < set(animals)
+    assert set(found[1].name.split(", ")) < set(sports)
+
+
+def test_small_clusters_are_read_however_many_texts_there_are(monkeypatch):
+    monkeypatch.setattr(naming, "_READ", 30)
+    texts = [f"the weather in {at}" for at in range(600)] + ["a lynx again"] * 4
+    found = naming.names(texts, np.repeat(np.arange(2), (600, 4)))
+    assert [one.name for one in found] == ["weather", "lynx"]

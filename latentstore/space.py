@@ -373,9 +373,9 @@ class Space:
 
         Raises InvalidInput for a space without a model and where nothing of an item is at hand that the model can see.
         """
-        from latentstore.engine.latents import walking
+        from latentstore.engine.latents import reconstructing
 
-        return walking.reconstruct(self._engine, self._encoders, self._key, items, worst_first=worst_first)
+        return reconstructing.reconstruct(self._engine, self._encoders, self._key, items, worst_first=worst_first)
 
     def direction(self, towards: str | Sequence[str], away: str | Sequence[str] | None = None) -> Direction:
         """The direction that leads to some items from others. Either: a filter, or a list of ids; away None: from all the rest.

@@ -15,19 +15,17 @@ from typing import Any
 import numpy as np
 
 from latentstore.distance import as_array, exact, prepare
-from latentstore.engine import check, content, planner, read
+from latentstore.engine import check, planner, read
 from latentstore.engine.core import Engine, find_space
-from latentstore.engine.encoding import Encoders
-from latentstore.engine.latents import drawing, inputs, models
+from latentstore.engine.latents import drawing, models
 from latentstore.engine.latents.lag import warn_if_behind
 from latentstore.engine.read import Question
 from latentstore.engine.snapshot import Snapshot, SpaceView
 from latentstore.errors import InvalidInput, ItemNotFound
-from latentstore.findings.latent import Decoded, Direction, Reconstructions, Samples, Sum
+from latentstore.findings.latent import Decoded, Direction, Samples, Sum
 from latentstore.latent import walk
 from latentstore.latent.density import REJECT
 from latentstore.latent.fitted import Fitted
-from latentstore.latent.rows import Rows
 from latentstore.types import Float32, Float64, Int64, Metric
 
 WAYS = ("linear", "spherical")
@@ -172,7 +170,7 @@ def interpolate(engine: Engine, space: str, a: Any, b: Any, way: Way) -> Decoded
     ends = here.point(a, "a"), here.point(b, "b")
     path = walk.line(*ends) if way.path == "linear" else walk.arc(*ends, here.center)
     shares, latents = walk.evenly(path, way.steps, decode)
-    first, last = _called(a, "start"), _called(b, "end")
+    first, last = called(a, "start"), called(b, "end")
     captions = [first, *(f"{share:.0%}" for share in shares[1:-1]), last]
     return Decoded(**landed(here, latents, f"{first} → {last}", captions))
 
@@ -203,7 +201,7 @@ def move(engine: Engine, space: str, start: Any, direction: Direction, amounts: 
     if given.ndim != 1 or not given.size or not np.isfinite(given).all():
         raise InvalidInput(f"amounts is a list of numbers of standard deviations, such as [-2, 0, 2], got {amounts!r}")
     latents = walk.shift(here.point(start, "start"), direction.vector.astype(np.float64), direction.deviation, given)
-    name = _called(start, "start")
+    name = called(start, "start")
     captions = [f"{amount:+.3g} sd" if amount else name for amount in given.tolist()]
     return Decoded(**landed(here, latents, f"{name} along {direction.label}", captions))
 
@@ -220,7 +218,7 @@ def arithmetic(engine: Engine, space: str, plus: Sequence[Any], minus: Sequence[
     latent = walk.arithmetic(np.reshape(added, shape), np.reshape(taken, shape), here.center)
     latents = prepare(latent[None], here.dim, "the sum")
     found = read.search(engine, here.name, latents, Question(k + len(here.slots), exact=True))[0]
-    title = " + ".join(_called(one, "point") for one in plus) + "".join(f" - {_called(one, 'point')}" for one in minus)
+    title = " + ".join(called(one, "point") for one in plus) + "".join(f" - {called(one, 'point')}" for one in minus)
     return Sum(**landed(here, latents, title, [title]), hits=read.without(found, here.slots, k))
 
 
@@ -247,7 +245,7 @@ def traverse(engine: Engine, space: str, start: Any, asked: Spans) -> Decoded:
         point = vectors[int(np.argmin(exact(middle, vectors, Metric.L2)))]
         name = here.ids(here.nearest(point[None])[0])[0]
     else:
-        point, name = here.point(start, "start"), _called(start, "point")
+        point, name = here.point(start, "start"), called(start, "point")
     dims = _most_active(here, point, vectors, asked.span) if asked.dims is None else _dims(here, asked.dims)
     latents = walk.traverse(point, vectors, dims, asked.steps, asked.span)
     values = latents.reshape(len(dims), asked.steps, -1)
@@ -308,78 +306,11 @@ def sample(engine: Engine, space: str, n: int, asked: Draws) -> Samples:
     drawn = model.draw(n, seed=asked.seed, source=asked.source, near=near, spread=asked.spread, reject=asked.reject)
     note = f"{drawn.refused} more were drawn that lay too far off the data (off_data above {asked.reject:g})"
     captions = [f"off data {one:.2f}" for one in model.off_data(drawn.points).tolist()]
-    around = "" if asked.near is None else f" near {_called(asked.near, 'a point')}"
+    around = "" if asked.near is None else f" near {called(asked.near, 'a point')}"
     fields = landed(
         here, drawn.points, f"{n} samples of {here.view.row.base}{around}", captions, note if drawn.refused else None
     )
     return Samples(**fields, refused=drawn.refused)
-
-
-def reconstruct(engine: Engine, encoders: Encoders, space: str, given: Any, *, worst_first: bool) -> Reconstructions:
-    """Items beside what their latents decode to. given: ids, or new items of what the model sees."""
-    if isinstance(given, list | tuple | np.ndarray) and not len(given):
-        raise InvalidInput("there are no items to reconstruct; give ids, or new items")
-    ids = check.ids(given) if isinstance(given, str) or _all_strings(given) else []
-    here = ground(engine, space, *ids)
-    model = here.decoder("reconstructing")
-    seen = _stored(here, ids) if ids else _new(here, encoders, given)
-    rows = Rows(model.form.rows(seen), model.form.divisor)
-    errors = model.row_errors(rows)
-    order = np.argsort(-errors, kind="stable") if worst_first else np.arange(len(rows))
-    rows, errors = Rows(rows.raw[order], rows.divisor), errors[order]
-    names = [ids[at] if ids else None for at in order.tolist()]
-    captions = [
-        f"{_called(name, f'item {at + 1}')}: {error:.2g}"
-        for at, name, error in zip(order.tolist(), names, errors.tolist(), strict=True)
-    ]
-    return Reconstructions(
-        **landed(
-            here,
-            model.encode_rows(rows),
-            f"{len(rows)} items, above what {here.view.row.base} makes of them",
-            captions,
-        ),
-        ids=names,
-        originals=model.form.content(rows.take(np.arange(len(rows)))),
-        errors=errors,
-        error_unit=model.form.error_unit,
-    )
-
-
-def _all_strings(given: Any) -> bool:
-    return isinstance(given, list | tuple) and all(isinstance(one, str) for one in given)
-
-
-def _stored(here: Ground, ids: Sequence[str]) -> Any:
-    """What the model sees of stored items. Raises InvalidInput naming one of which nothing is at hand."""
-    row = here.view.row
-    rows = here.view.vectors.rows[[here.slots[one] for one in ids]]
-    if row.sees == "vectors":
-        return inputs.vectors(here.snapshot, str(row.follows), rows)[1]
-    assert here.model is not None and row.sees is not None
-    items = list(inputs.stored(here.engine, here.snapshot, rows, row.sees))
-    seen = inputs.content(row.sees, items, int(getattr(here.model.form, "side", 0)))
-    missing = [name for name, one in zip(ids, seen, strict=True) if one is None]
-    if missing:
-        raise InvalidInput(
-            f"{len(missing)} of {len(ids)} items have no {here.model.form.name} at hand any more, the first is {missing[0]!r}: it is "
-            "neither kept with the item nor in a file that is where it was; decode its latent instead"
-        )
-    return seen
-
-
-def _new(here: Ground, encoders: Encoders, given: Any) -> Any:
-    """What the model sees of items that are not in the store."""
-    row = here.view.row
-    if row.sees == "vectors":
-        return encoders.encode(str(row.follows), given, "document")
-    asked = content.of(given)
-    if asked is None or asked.modality != row.sees:
-        came = "vectors" if asked is None else asked.modality
-        raise InvalidInput(
-            f"space {here.name!r} reconstructs items of kind {row.sees}, got {came}; give ids, or such items"
-        )
-    return asked.items
 
 
 def _points(here: Ground, latents: Any) -> Float32:
@@ -390,7 +321,7 @@ def _points(here: Ground, latents: Any) -> Float32:
     return points
 
 
-def _called(given: Any, otherwise: str) -> str:
+def called(given: Any, otherwise: str) -> str:
     """An item by its id, or the name of its file where the id is a whole path: under a picture there is no room for folders."""
     if not isinstance(given, str):
         return otherwise

@@ -38,7 +38,7 @@ class Collection:
         """owner: kept alive for as long as the collection is in use: a store that nobody holds closes itself."""
         self.engine = engine
         self._owner = owner
-        self._encoders = Encoders(engine)
+        self._encoders = Encoders(engine, owner)
         self._indexer = None if engine.read_only else Indexer(engine)
 
     @property

@@ -23,8 +23,10 @@ from latentstore.types import Float32, Int64, Modality
 
 
 class Encoders:
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, owner: object = None) -> None:
+        """owner: kept alive for as long as a space is in use, which has these: a store that nobody holds closes itself."""
         self._engine = engine
+        self._owner = owner
         self._loaded: dict[str, Encoder] = {}
 
     def of(self, space: str) -> Encoder:

@@ -96,3 +96,13 @@ def test_a_lost_file_of_a_latent_space_loses_no_item(whole: Path, tmp_path: Path
         if name in DERIVED:
             points.space("axes").backfill()
             latents_are_right(points)
+
+
+def test_an_item_whose_own_vector_is_lost_is_lost_whatever_its_latent(whole: Path, tmp_path: Path) -> None:
+    place = tmp_path / "copy"
+    latentstore.restore(whole, place)
+    stores.flip(place / "points" / "spaces" / "vectors" / "vectors-0.f32", 4 * DIM * 7)
+    report = latentstore.repair(place)
+    assert report.ok and report.lost == ["points: i7"]
+    with latentstore.open(place) as store:
+        latents_are_right(store.collection("points"))

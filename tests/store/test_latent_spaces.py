@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import subprocess
 import sys
@@ -177,10 +178,14 @@ def test_a_version_is_dropped_with_its_files_and_its_number_is_free(points: Coll
     assert not (points.engine.folder / "spaces" / "axes@1").exists()
     assert points.studies() == []
     add(points, 200, 210)
+    points.space("axes").map(keep=False)
     points.drop_space("axes")
     assert points.spaces() == ["vectors"] and points.verify().ok
-    assert points.space().fit("pca", 4, "axes").version == 1
+    anew = points.space().fit("pca", 4, "axes")
+    assert anew.version == 1
     agrees(points)
+    other = points.space().fit("pca", 4, "other")
+    np.testing.assert_allclose(anew.map(keep=False).coordinates, other.map(keep=False).coordinates)
 
 
 def test_a_space_of_the_collection_is_not_dropped(points: Collection, fitted: Space) -> None:
@@ -454,3 +459,10 @@ def test_a_full_disk_is_one_error_and_leaves_nothing_of_a_fit(points: Collection
     with latentstore.open(store.path) as again:
         again.collection("points").space().fit("pca", 3, "axes")
         agrees(again.collection("points"))
+
+
+def test_a_space_that_is_in_use_keeps_its_store_open(points: Collection, store: Store) -> None:
+    store.close()
+    space = latentstore.open(store.path).collection("points").space()
+    gc.collect()
+    assert space.fit("pca", 3).version == 1

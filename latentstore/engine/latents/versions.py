@@ -91,6 +91,7 @@ def drop(engine: Engine, name: str) -> None:
             engine.close_slot_writer(view.row.name)
             for kept in (engine.last_batch, engine.saved):
                 kept.pop(view.row.name, None)
+            engine.models.pop(view.row.fingerprint or "", None)  # read again where another version has the same
             outline.write(engine.folder, snapshot.columns, [one.row for one in left.values()])
         shutil.rmtree(engine.space_folder(view.row.name), ignore_errors=True)
 

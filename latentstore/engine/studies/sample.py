@@ -133,8 +133,9 @@ def take(engine: Engine, space: str | None = None, where: str | None = None) -> 
 
 
 def _same(earlier: Sample, view: SpaceView, rows: Int64) -> bool:
-    """A row is never given twice, so equal rows of one space have equal vectors."""
-    return earlier.space == view.row.name and np.array_equal(earlier.rows, rows)
+    """A row is never given twice, so equal rows of one space have equal vectors, while one model makes them."""
+    before, now = earlier.view.row, view.row
+    return (before.name, before.fingerprint) == (now.name, now.fingerprint) and np.array_equal(earlier.rows, rows)
 
 
 def _fullest(snapshot: Snapshot) -> str:

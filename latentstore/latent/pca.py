@@ -15,6 +15,7 @@ from latentstore.latent.base import Arrays, Data, Settings
 from latentstore.types import Float32, Int64
 
 MEMORY = 1 << 30  # bytes of rows as float32
+_SPARE = 10
 _BLOCK = 8192  # rows of one step of the incremental way, more where dimensions are many
 
 
@@ -73,19 +74,20 @@ def fit(data: Data, settings: Settings, progress: Progress) -> PCA:
     progress("finding directions", 1.0)
     arrays = {
         "mean": found.mean_,
-        "components": found.components_,
-        "variance": found.explained_variance_,
-        "explained": found.explained_variance_ratio_,
+        "components": found.components_[: settings.dim],
+        "variance": found.explained_variance_[: settings.dim],
+        "explained": found.explained_variance_ratio_[: settings.dim],
     }
     return PCA({name: np.asarray(array, np.float32) for name, array in arrays.items()}, whiten=settings.whiten)
 
 
 def incremental(data: Data, dim: int, progress: Progress) -> Any:
-    """scikit-learn's IncrementalPCA, fitted block by block."""
+    """scikit-learn's IncrementalPCA, fitted block by block, with spare directions after the `dim` that are asked for."""
     from sklearn.decomposition import IncrementalPCA
 
-    found = IncrementalPCA(dim)
-    spans = _spans(data.train, max(_BLOCK, 4 * dim))
+    # What a block adds beyond the directions kept is lost to the blocks after it; the spare ones bear most of that.
+    found = IncrementalPCA(min(data.width, 2 * dim + _SPARE))
+    spans = _spans(data.train, max(_BLOCK, 2 * found.n_components))
     for at, span in enumerate(spans):
         found.partial_fit(data.rows.take(span))
         progress("finding directions", (at + 1) / len(spans))

@@ -466,3 +466,16 @@ def test_a_space_that_is_in_use_keeps_its_store_open(points: Collection, store: 
     space = latentstore.open(store.path).collection("points").space()
     gc.collect()
     assert space.fit("pca", 3).version == 1
+
+
+@pytest.mark.parametrize("kind", ["autoencoder", "vae", "gan"])
+def test_every_kind_of_model_follows_and_is_found_again(
+    points: Collection, reopen: Callable[[], Store], kind: str
+) -> None:
+    points.space().fit(kind, 3, "axes", epochs=3)
+    add(points, 200, 240)
+    agrees(points)
+    again = reopen().collection("points")
+    assert again.space("axes").info()["latent"]["kind"] == kind
+    add(again, 240, 260)
+    agrees(again)

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from latentstore.reports.cards import cards
+from latentstore.reports.decoded import strip
 from latentstore.reports.html import Html, cut, day, el, join, number, percent, plural
-from latentstore.reports.model import Axis, Section, Shape, Tie
+from latentstore.reports.model import Section
 from latentstore.reports.parts import folded
+from latentstore.reports.shapes import Axis, Shape, Tie
 from latentstore.reports.tree import bar
 
 _FIRST = 3  # axes that are shown before one asks for the rest
@@ -101,8 +103,17 @@ def _axis(section: Section, one: Axis, index: int, held: int) -> Html:
         el("h5", f"Axis {one.number}: {percent(one.share)} of the variance", flag),
         _ties(one.ties, held),
         el("div", ends, class_="pair"),
+        _walk(section, one),
         class_="axis",
     )
+
+
+def _walk(section: Section, one: Axis) -> Html | None:
+    if not one.walk:
+        return None
+    head = "What the model makes of places along it, from one end to the other"
+    walked = strip(section, one.walk, f"A place along axis {one.number}")
+    return el("div", el("p", head, class_="label"), walked, class_="walk")
 
 
 def _ties(ties: Sequence[Tie], held: int) -> Html | None:

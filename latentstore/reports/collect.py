@@ -64,8 +64,9 @@ def _spaces(collection: Collection, asked: Options) -> tuple[list[str], list[str
     """The spaces to study, those with most items first, and what to say of the choice."""
     notes = [f"only items where {asked.where}"] if asked.where else []
     if asked.spaces:
-        return [collection.space(name).name for name in asked.spaces], notes
-    sizes = {name: len(collection.space(name)) for name in collection.spaces()}
+        return [collection.engine.space(name).row.name for name in asked.spaces], notes
+    # Latent spaces hold the same items: what there is to tell of those is told beside the space they learnt from.
+    sizes = {name: len(collection.space(name)) for name in collection.spaces(latent=False)}
     return sorted((name for name in sizes if sizes[name]), key=lambda name: -sizes[name]), notes
 
 

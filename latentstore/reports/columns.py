@@ -16,7 +16,8 @@ from math import isfinite
 from os.path import commonprefix
 from typing import Any
 
-from latentstore.reports.model import Column, Kind
+from latentstore.reports.model import Column
+from latentstore.reports.shapes import Kind
 
 MOST = 16  # columns a page shows
 FEW_NUMBERS = 12  # whole numbers of so few values are classes

@@ -206,7 +206,7 @@ def _types(names: Mapping[str, str]) -> dict[str, pa.DataType]:
 
 def _silent(page: Page) -> Page:
     """The page without its pictures and sounds."""
-    sections = [replace(one, points=replace(one.points, media={})) for one in page.sections]
+    sections = [replace(one, points=replace(one.points, media={}), decoded=()) for one in page.sections]
     return replace(page, sections=sections)
 
 

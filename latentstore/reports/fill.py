@@ -5,7 +5,7 @@ Counts stay those of all items.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,9 +13,10 @@ import numpy as np
 
 from latentstore.findings.clusters import Cluster as Found
 from latentstore.findings.clusters import Level as Grain
-from latentstore.reports import checks, copies, media, points, shape, strangers
+from latentstore.reports import checks, copies, latents, media, points, shape, strangers
 from latentstore.reports.model import Cluster, Column, Duplicates, Level, MapQuality, Outliers, Points, Section
 from latentstore.reports.points import Shown
+from latentstore.reports.shapes import Made
 from latentstore.reports.studied import Studied
 from latentstore.types import Int64
 
@@ -27,6 +28,8 @@ def section(studied: Studied, seed: int, budget: float, most: int = points.MOST)
     """What a page shows of a space. budget: bytes of its pictures and sounds."""
     filling = _Filling(studied, seed, most)
     clusters = studied.clusters
+    wall = latents.Wall(filling.point)
+    models = [wall.latent(one) for one in studied.latents]
     return Section(
         space=studied.sample.space,
         modality=studied.modality,
@@ -43,7 +46,9 @@ def section(studied: Studied, seed: int, budget: float, most: int = points.MOST)
         outliers=filling.outliers(),
         duplicates=filling.duplicates(),
         columns=[Column(one.name, one.kind, filling.shown.of(one.values)) for one in studied.columns],
-        shape=None if studied.shape is None else shape.shown(studied.shape, filling.shown.point),
+        shape=None if studied.shape is None else shape.shown(studied.shape, filling.shown.point, filling.walks(wall)),
+        latents=models,
+        decoded=wall.media,
         labels=[checks.shown(one, filling.point) for one in studied.labels],
         changes=studied.changes,
         methods=studied.methods,
@@ -82,7 +87,13 @@ class _Filling:
     def _named(self) -> list[int]:
         """Positions of all items that the page names, the most important first."""
         named = [self._place[name] for name in _named(self.studied)]
-        return named if self.studied.shape is None else [*named, *shape.named(self.studied.shape)]
+        named += shape.named(self.studied.shape) if self.studied.shape is not None else []
+        return [*named, *(self._place[name] for one in self.studied.latents for name in latents.named(one))]
+
+    def walks(self, wall: latents.Wall) -> Callable[[int], list[Made]]:
+        """What lies along an axis, by its position; nothing where no model made the space."""
+        own = [one for one in self.studied.latents if not one.short]
+        return lambda axis: wall.walk(own[0], axis) if own else []
 
     def point(self, name: str) -> int:
         return self.shown.point(self._place[name])

@@ -160,7 +160,7 @@ def _clip(source: bytes | str | None, known: dict[str, Any]) -> Media | None:
     start = known.get("start")
     try:
         sound = _excerpt(Path(source) if isinstance(source, str) else source, float(start or 0.0))
-        return Media("audio/mpeg", _mp3(sound), f"{sound.seconds:.1f} s")
+        return mp3(sound)
     except InvalidInput:
         return None
 
@@ -184,7 +184,8 @@ def _window(source: Path | bytes, start: float) -> tuple[sounds.Sound, float]:
     raise InvalidInput(f"the recording ends before {start:g} s")
 
 
-def _mp3(sound: sounds.Sound) -> bytes:
+def mp3(sound: sounds.Sound) -> Media:
+    """A sound to play, at 16 kHz or less."""
     import soundfile
 
     rate = min((8000, 11025, 12000, 16000), key=lambda one: abs(one - sound.rate))
@@ -197,4 +198,4 @@ def _mp3(sound: sounds.Sound) -> bytes:
         samples[-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)
     file = io.BytesIO()
     soundfile.write(file, samples, rate, format="MP3", subtype="MPEG_LAYER_III")
-    return file.getvalue()
+    return Media("audio/mpeg", file.getvalue(), f"{sound.seconds:.1f} s")

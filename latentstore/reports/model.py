@@ -19,9 +19,9 @@ from typing import Any, Literal
 import numpy as np
 
 from latentstore.errors import InvalidInput
+from latentstore.reports.shapes import Kind, Latent, Shape, made
 from latentstore.types import Bool, Float32, Float64, Int64
 
-Kind = Literal["category", "number", "time"]
 Sureness = Literal["counted", "sure", "likely", "unsure"]
 PICTURES = ("image/jpeg", "image/png", "image/webp", "image/gif")
 SOUNDS = ("audio/wav", "audio/mpeg", "audio/ogg", "audio/flac", "audio/webm", "audio/mp4")
@@ -47,7 +47,7 @@ class Statement:
     """One sentence of the summary, how sure it is, and what that rests on (`because`: "comes back in 94 % of 20 resamplings").
 
     counted: a fact, as of a count. space, part: where the page shows it; part is one of "map", "clusters", "outliers",
-    "duplicates", "columns", "shape", "labels", "changes", "method".
+    "duplicates", "columns", "shape", "latent", "labels", "changes", "method".
     """
 
     text: str
@@ -62,7 +62,8 @@ class Section:
     """What is known of one space. modality: "text", "image", "audio" or "vector". items: how many have a vector here.
 
     levels: coarse to fine; `level`: the one that colours the map and whose numbers `outliers`, `second` and `changes` use.
-    confidence: (n,) 0..1 of each point's cluster at that level; second: (n,) the cluster it might also be in, -1 for none.
+    latents: the model that made the space, or those that were fitted to its items. decoded: what models made, which `Made` names by
+    its position. confidence: (n,) 0..1 of each point's cluster at that level; second: (n,) the cluster it might also be in, -1 for none.
     """
 
     space: str
@@ -81,6 +82,8 @@ class Section:
     duplicates: Duplicates | None = None
     columns: Sequence[Column] = ()
     shape: Shape | None = None
+    latents: Sequence[Latent] = ()
+    decoded: Sequence[Media] = ()
     labels: Sequence[LabelCheck] = ()
     changes: Changes | None = None
     methods: Sequence[Method] = ()
@@ -252,55 +255,6 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """How the items fill the space. axes: the principal ones, the first few. shares: (r,) of the variance, of every axis that there is,
-    falling. needed: how many axes hold so much of it, by growing share.
-
-    dimension, finest: how many directions the items around an item spread in, by the ten nearest and by the nearest two; None where
-    too few items are apart. held: how many columns were held against the axes.
-    """
-
-    shares: Float64
-    needed: Sequence[tuple[float, int]] = ()
-    dimension: float | None = None
-    finest: float | None = None
-    axes: Sequence[Axis] = ()
-    held: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """One principal axis. number: from 1. share: 0..1 of the variance. steadiness: 0..1, how well it comes back in halves of the items.
-
-    low, high: points at either end, the outermost first. ties: columns that go along it, the strongest first.
-    """
-
-    number: int
-    share: float
-    steadiness: float | None = None
-    low: Sequence[int] = ()
-    high: Sequence[int] = ()
-    ties: Sequence[Tie] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Tie:
-    """A column that goes along an axis beyond chance. share: 0..1, of the order of the items along the axis.
-
-    low, high: the values at either end, the outermost first, or of a number or a time what it is in the middle there. p_value: of all
-    columns and axes together. correlation: Spearman's, of a number or a time.
-    """
-
-    column: str
-    kind: Kind
-    share: float
-    p_value: float
-    low: Sequence[str] | float
-    high: Sequence[str] | float
-    correlation: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class LabelCheck:
     """How well the space tells a column's values apart: cross-validated accuracies, 0..1; baseline: always the commonest value.
 
@@ -420,6 +374,7 @@ def _check_points(section: Section) -> None:
         named += [p for group in section.duplicates.listed for p in (group.kept, *group.others)]
         named += [p for leak in section.duplicates.leaks for pair in leak.examples for p in pair]
     named += [p for axis in section.shape.axes for p in (*axis.low, *axis.high)] if section.shape else []
+    named += [one.point for latent in section.latents for one in latent.rebuilt]
     named += [suspect.point for labels in section.labels for suspect in labels.suspects]
     wrong = [point for point in named if not 0 <= point < n]
     if wrong:
@@ -429,9 +384,14 @@ def _check_points(section: Section) -> None:
 
 
 def _check_media(section: Section) -> None:
-    for point, media in section.points.media.items():
+    named = {f"point {point}": media for point, media in section.points.media.items()}
+    named |= {f"decoded {at}": media for at, media in enumerate(section.decoded)}
+    for name, media in named.items():
         if media.mime not in (*PICTURES, *SOUNDS):
             known = ", ".join((*PICTURES, *SOUNDS))
-            raise InvalidInput(
-                f"point {point} of space {section.space!r} is {media.mime!r}, a page shows {known}: convert it"
-            )
+            raise InvalidInput(f"{name} of space {section.space!r} is {media.mime!r}, a page shows {known}: convert it")
+    count = len(section.decoded)
+    shown = [at for one in made(section.shape, section.latents) for at in (one.picture, one.sound) if at is not None]
+    wrong = [at for at in shown if not 0 <= at < count]
+    if wrong:
+        raise InvalidInput(f"space {section.space!r} has {count} decoded, number {wrong[0]} is named: give it as well")

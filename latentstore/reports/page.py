@@ -12,7 +12,7 @@ from base64 import b64encode
 from functools import cache
 from importlib.resources import files
 
-from latentstore.reports import axes, palette, parts, payload
+from latentstore.reports import axes, decoded, palette, parts, payload
 from latentstore.reports.cards import anchor
 from latentstore.reports.html import Html, day, el, join, plural, script_json
 from latentstore.reports.model import Page, Section, Statement, check
@@ -206,6 +206,7 @@ def _parts(section: Section, index: int) -> list[tuple[str, str, Html] | None]:
         ("duplicates", "What is there twice", parts.duplicates(section, twice, index)) if twice else None,
         ("columns", "Columns over groups", columns) if columns else None,
         ("shape", "The shape of the space", axes.shape(section, space, index)) if space else None,
+        ("latent", decoded.title(section), decoded.latents(section, index)) if section.latents else None,
         ("labels", "Labels", join(checks)) if checks else None,
         ("changes", "Since the last report", parts.changes(since, index)) if since else None,
         ("method", "How this was done", parts.methods(section)) if section.methods else None,
@@ -235,8 +236,6 @@ def _data(page: Page) -> Html:
     for at, section in enumerate(page.sections):
         if len(section.points):
             blocks.append(el("script", script_json(payload.payload(section)), type="application/json", id=f"data-{at}"))
-        if section.points.media:
-            blocks.append(
-                el("script", script_json(payload.media(section.points)), type="application/json", id=f"media-{at}")
-            )
+        if section.points.media or section.decoded:
+            blocks.append(el("script", script_json(payload.media(section)), type="application/json", id=f"media-{at}"))
     return join(blocks)

@@ -48,12 +48,19 @@ def payload(section: Section) -> dict[str, Any]:
     }
 
 
-def media(points: Points) -> dict[str, list[str]]:
-    """Pictures and sounds by point: type, base64, description."""
+def media(section: Section) -> dict[str, list[str]]:
+    """Pictures and sounds: type, base64, description; by point, and what models decoded by `decoded`."""
+    shown = {str(point): one for point, one in sorted(section.points.media.items())}
+    shown |= {decoded(at): one for at, one in enumerate(section.decoded)}
     return {
-        str(point): [one.mime, b64encode(one.data).decode("ascii"), html.clean(one.description)]
-        for point, one in sorted(points.media.items())
+        name: [one.mime, b64encode(one.data).decode("ascii"), html.clean(one.description)]
+        for name, one in shown.items()
     }
+
+
+def decoded(at: int) -> str:
+    """The name by which the page's script finds what a model decoded."""
+    return f"d{at}"
 
 
 def scaled(coordinates: Float64) -> Float64:

@@ -12,7 +12,8 @@ from latentstore.analysis.geometry import Axes, Dimension
 from latentstore.analysis.geometry import Tie as FoundTie
 from latentstore.analysis.neighbors import Graph
 from latentstore.engine.studies.sample import Sample
-from latentstore.reports.model import Axis, Column, Kind, Shape, Tie
+from latentstore.reports.model import Column
+from latentstore.reports.shapes import Axis, Kind, Made, Shape, Tie
 from latentstore.types import Float64
 
 HOW = (
@@ -70,23 +71,23 @@ def named(found: Found) -> Iterator[int]:
         yield from (*low, *high)
 
 
-def shown(found: Found, point: Callable[[int], int]) -> Shape:
-    """point: of a position."""
+def shown(found: Found, point: Callable[[int], int], walk: Callable[[int], list[Made]]) -> Shape:
+    """point: of a position. walk: places along an axis, by its position."""
     axes = found.axes
     return Shape(
         shares=axes.shares,
         needed=[(share, axes.needed(share)) for share in _SHARES] if len(axes) else [],
         dimension=_known(found.dimension.neighbors),
         finest=_known(found.dimension.two),
-        axes=[_axis(found, at, point) for at in range(len(axes))],
+        axes=[_axis(found, at, point, walk(at)) for at in range(len(axes))],
         held=len(found.kinds),
     )
 
 
-def _axis(found: Found, at: int, point: Callable[[int], int]) -> Axis:
+def _axis(found: Found, at: int, point: Callable[[int], int], walk: list[Made]) -> Axis:
     low, high = ([point(position) for position in end] for end in found.ends[at])
     along = [_tie(found, one) for one in found.ties if one.axis == at]
-    return Axis(at + 1, float(found.axes.shares[at]), _known(found.axes.steadiness[at]), low, high, along)
+    return Axis(at + 1, float(found.axes.shares[at]), _known(found.axes.steadiness[at]), low, high, along, walk)
 
 
 def _tie(found: Found, one: FoundTie) -> Tie:

@@ -13,7 +13,7 @@ from latentstore.findings.duplicates import Duplicates
 from latentstore.findings.labels import Labels
 from latentstore.findings.maps import ItemMap
 from latentstore.findings.outliers import Outliers
-from latentstore.reports import points, shape
+from latentstore.reports import latents, points, shape
 from latentstore.reports.model import Changes, Column, Method
 from latentstore.types import Float64
 
@@ -43,6 +43,7 @@ class Studied:
     map: ItemMap | None = None
     labels: list[Labels] = field(default_factory=list)
     shape: shape.Found | None = None
+    latents: list[latents.Found] = field(default_factory=list)
     changes: Changes | None = None
     columns: list[Column] = field(default_factory=list)
     methods: list[Method] = field(default_factory=list)

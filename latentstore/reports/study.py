@@ -13,9 +13,9 @@ from latentstore.analysis.progress import Progress
 from latentstore.collection import Collection
 from latentstore.engine.studies import keep
 from latentstore.engine.studies.sample import Sample
-from latentstore.errors import InvalidInput
+from latentstore.errors import Corrupted, InvalidInput
 from latentstore.findings.labels import Labels
-from latentstore.reports import checks, columns, shape, since
+from latentstore.reports import checks, columns, latents, shape, since
 from latentstore.reports.html import percent
 from latentstore.reports.model import Method
 from latentstore.reports.studied import Options, Studied
@@ -43,7 +43,7 @@ def run(collection: Collection, sample: Sample, asked: Options, progress: Progre
 class _Run:
     def __init__(self, collection: Collection, sample: Sample, asked: Options, progress: Progress) -> None:
         self.space = collection.space(sample.space)
-        self.engine = collection.engine
+        self.collection, self.engine = collection, collection.engine
         self.sample, self.asked, self.progress = sample, asked, progress
         self.keeping = asked.keep and not self.engine.read_only
         self.reached = 0.0
@@ -57,6 +57,7 @@ class _Run:
         self._outliers()
         self._duplicates()
         self._shape()
+        self._latents()
         self._map()
         self._labels()
         self._since(began)
@@ -167,11 +168,26 @@ class _Run:
     def _measured(self) -> shape.Found:
         return shape.measure(self.sample, self.sample.graph(_GRAPH), self.found.columns)
 
+    def _latents(self) -> None:
+        for name in latents.spaces(self.sample):
+            own = self.found.shape.axes if self.found.shape and name == self.sample.space else None
+            try:
+                found = self._try(
+                    f"account of {name}",
+                    (0.65, 0.7),
+                    partial(latents.measure, self.collection, self.sample, name, own, self.asked.seed),
+                )
+            except Corrupted as why:
+                self.found.notes.append(f"no account of {name}: {why}")
+                continue
+            if found is not None:
+                self.found.latents.append(found)
+
     def _map(self) -> None:
         began = time.perf_counter()
         found = self._try(
             "a map",
-            (0.65, 0.95),
+            (0.7, 0.95),
             lambda told: self.space.map(
                 seed=self.asked.seed, where=self.asked.where, keep=self.asked.keep, progress=told
             ),

@@ -9,7 +9,7 @@ import wave
 import numpy as np
 from PIL import Image
 
-from latentstore.reports import model
+from latentstore.reports import model, shapes
 from latentstore.reports.model import Page, Points, Section
 
 EVIL = (
@@ -23,6 +23,13 @@ def wav() -> bytes:
     with wave.open(file, "wb") as sound:
         sound.setparams((1, 2, 8000, 0, "NONE", ""))
         sound.writeframes(bytes(1600))
+    return file.getvalue()
+
+
+def png(grey: int) -> bytes:
+    """28 x 28 pixels of one grey."""
+    file = io.BytesIO()
+    Image.new("L", (28, 28), grey).save(file, "PNG")
     return file.getvalue()
 
 
@@ -95,24 +102,42 @@ def section(n: int = 60, space: str = "text", text: str = "item", **changes: obj
     return dataclasses.replace(whole, **changes)  # type: ignore[arg-type]
 
 
+def latent(n: int = 12, text: str = "vae2") -> Section:
+    """A section about a latent space of pictures: three items rebuilt, two made up, a walk along the first axis."""
+    shown = pictures(n)
+    decoded = [model.Media("image/png", png(20 * at)) for at in range(9)]
+    rebuilt = [
+        shapes.Rebuilt(rank, at, shapes.Made(2 * at), shapes.Made(2 * at + 1), 0.01 * (at + 1))
+        for at, rank in enumerate(("best", "middle", "worst"))
+    ]
+    losses = {"train": [9.0, 4.0, 3.0, 2.0], "held": [9.5, 5.0, 4.0, 4.5], "best": 3}
+    told = shapes.Latent(
+        *(text, "vae", text, text, 2, n, 0.25, 0.5, 1.0, text, 3),
+        **losses, rebuilt=rebuilt, judged=n, samples=[shapes.Made(6), shapes.Made(7)], notes=[text],
+    )  # fmt: skip
+    first = dataclasses.replace(shape(n, text).axes[0], walk=[shapes.Made(8), shapes.Made(0)])
+    own = shapes.Shape(np.ones(1), [(0.5, 1), (0.9, 1)], axes=[first])
+    return dataclasses.replace(shown, space="vae2@1", shape=own, latents=[told], decoded=decoded)
+
+
 def curve() -> list[model.CurvePoint]:
     return [model.CurvePoint(step / 100, step * step, step) for step in range(1, 9)]
 
 
-def shape(n: int, text: str) -> model.Shape:
+def shape(n: int, text: str) -> shapes.Shape:
     """Five axes of falling variance, the first with a column of every kind, ends of up to two points, the last one unsteady."""
     shares = np.array([0.5, 0.25, 0.15, 0.06, 0.04])
     ties = [
-        model.Tie("kind", "category", 0.6, 1e-9, (f"{text} 0",), (f"{text} 2", f"{text} 1")),
-        model.Tie("length", "number", 0.25, 1e-6, 3.5, 40.0, 0.5),
-        model.Tie("made", "time", 0.16, 1e-4, 1.7e9, 1.8e9, 0.4),
+        shapes.Tie("kind", "category", 0.6, 1e-9, (f"{text} 0",), (f"{text} 2", f"{text} 1")),
+        shapes.Tie("length", "number", 0.25, 1e-6, 3.5, 40.0, 0.5),
+        shapes.Tie("made", "time", 0.16, 1e-4, 1.7e9, 1.8e9, 0.4),
     ]
     half = min(2, n // 2)
     axes = [
-        model.Axis(at + 1, share, 0.99 - 0.2 * at, range(half), range(n - half, n), ties if at == 0 else ())
+        shapes.Axis(at + 1, share, 0.99 - 0.2 * at, range(half), range(n - half, n), ties if at == 0 else ())
         for at, share in enumerate(shares.tolist())
     ]
-    return model.Shape(shares, [(0.5, 1), (0.9, 3), (0.95, 4), (0.99, 5)], 2.4, 3.1, axes, 4)
+    return shapes.Shape(shares, [(0.5, 1), (0.9, 3), (0.95, 4), (0.99, 5)], 2.4, 3.1, axes, 4)
 
 
 def columns(n: int, text: str) -> list[model.Column]:

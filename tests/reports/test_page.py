@@ -17,7 +17,7 @@ import pages
 import pytest
 
 from latentstore.errors import InvalidInput
-from latentstore.reports import html, model, palette, payload, spread
+from latentstore.reports import html, model, palette, payload, shapes, spread
 from latentstore.reports.page import render
 
 
@@ -141,12 +141,41 @@ def test_the_variance_is_drawn_as_it_adds_up() -> None:
 
 
 def test_a_space_without_spread_says_so_and_one_of_few_items_does_not_claim_a_dimension() -> None:
-    flat = render(pages.page(pages.section(shape=model.Shape(np.empty(0)))))
+    flat = render(pages.page(pages.section(shape=shapes.Shape(np.empty(0)))))
     assert "All items lie at one place" in flat and ">The first axes" not in flat
-    few = model.Shape(np.ones(1), [(0.5, 1), (0.9, 1)], axes=[model.Axis(1, 1.0, None, [0], [1])])
+    few = shapes.Shape(np.ones(1), [(0.5, 1), (0.9, 1)], axes=[shapes.Axis(1, 1.0, None, [0], [1])])
     told = render(pages.page(pages.section(3, shape=few, outliers=None, duplicates=None, labels=())))
     assert "too few lie apart" in told and "and so do 90" in told and "fewer items than dimensions" in told
     assert "beyond chance" not in told  # nothing was held against the axis
+
+
+def test_a_model_is_told_with_what_it_keeps_and_what_it_makes() -> None:
+    read = Reader(render(pages.page(pages.latent())))
+    said = " ".join("".join(read.texts).split())
+    assert "it keeps 75 %; PCA of as many dimensions keeps 50 %." in said
+    assert "It lags: 3 items have no place in it yet." in said and "The weights are those of epoch 3" in said
+    media = json.loads(read.blocks["media-0"])
+    named = {attributes["data-media"] for _, attributes in read.tags if "data-media" in attributes}
+    assert {f"d{at}" for at in range(9)} <= named <= set(media)
+    assert base64.b64decode(media["d7"][1]) == pages.png(140)
+
+
+def test_losses_are_drawn_to_one_scale_and_the_best_epoch_is_marked() -> None:
+    tags = Reader(render(pages.page(pages.latent()))).tags
+    lines = {a["class"]: a["points"] for tag, a in tags if tag == "polyline" and "pale" in str(a["class"])}
+    (pale,) = lines.values()
+    assert str(pale).split()[-1] == "600.0,150.0" and str(pale).split()[0] == "0.0,14.7"
+    assert [a["x1"] for tag, a in tags if tag == "line" and a.get("x1") == a.get("x2") and a["class"] == "mark"] == [
+        "400.0"
+    ]
+
+
+def test_hostile_words_of_a_model_stay_words() -> None:
+    plain, hostile = (Reader(render(pages.page(pages.latent(text=text)))) for text in ("mild", pages.EVIL))
+    shapes_ = [
+        [(tag, sorted(attributes)) for tag, attributes in read.tags if tag != "wbr"] for read in (plain, hostile)
+    ]
+    assert shapes_[0] == shapes_[1]
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 13])
@@ -227,7 +256,9 @@ def test_pictures_are_on_the_page_once() -> None:
     [
         ({"confidence": np.zeros(3)}, "confidence are 3"),
         ({"level": "huge"}, "no level 'huge'"),
-        ({"shape": model.Shape(np.ones(1), axes=[model.Axis(1, 1.0, None, [3], [77])])}, "point 77"),
+        ({"latents": pages.latent().latents}, "has 0 decoded, number 0 is named"),
+        ({"decoded": [model.Media("image/svg+xml", b"")]}, "svg"),
+        ({"shape": shapes.Shape(np.ones(1), axes=[shapes.Axis(1, 1.0, None, [3], [77])])}, "point 77"),
         ({"columns": [model.Column("a", "number", [1.0])]}, "column 'a' are 1"),
         ({"duplicates": model.Duplicates(0, 0, 0, 0, None, "", [model.DuplicateGroup("near", 60, (), 1)])}, "point 60"),
         ({"points": dataclasses.replace(pages.section().points, media={0: model.Media("image/svg+xml", b"")})}, "svg"),

@@ -191,6 +191,14 @@ def test_pictures_are_shown_where_cards_ask_for_them_and_drawn_on_the_map(show: 
     tab.until("document.querySelector('.detail img').naturalWidth === 48")
 
 
+def test_what_a_model_made_is_shown_pixel_by_pixel(show: Any) -> None:
+    tab = show(pages.latent())
+    made = "[...document.querySelectorAll('.made img')]"
+    tab.until(f"{made}.length === 10 && {made}.every((image) => image.complete)")
+    assert tab.run(f"{made}.every((image) => image.naturalWidth === 28)")
+    assert tab.run(f"getComputedStyle({made}[0]).imageRendering") == "pixelated"
+
+
 def test_a_sound_has_a_player_and_plays_under_the_mouse(show: Any) -> None:
     one = pages.sounds(1)
     tab = show(dataclasses.replace(one, outliers=None, duplicates=None, labels=()))
@@ -239,7 +247,7 @@ def test_the_wheel_scrolls_the_page_until_the_map_is_clicked(show: Any) -> None:
 def test_no_width_scrolls_sideways(show: Any, tab: browser.Tab, width: int, scheme: str) -> None:
     long = pages.section(text="Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenfabrik" * 3)
     tab.size(width, 844, phone=width < 600, scheme=scheme)
-    show(long, pages.pictures())
+    show(long, pages.pictures(), pages.latent())
     tab.run("for (const line of document.querySelectorAll('details')) line.open = true")
     assert tab.run("document.documentElement.scrollWidth") <= width
 

@@ -4,7 +4,6 @@ import numpy as np
 
 from latentstore.reports import summary
 from latentstore.reports.model import (
-    Axis,
     Changes,
     Cluster,
     ClusterChange,
@@ -19,9 +18,8 @@ from latentstore.reports.model import (
     Outliers,
     Points,
     Section,
-    Shape,
-    Tie,
 )
+from latentstore.reports.shapes import Axis, Shape, Tie
 
 N = 200
 LABELS = np.repeat([4, 7], [150, 50])

@@ -17,7 +17,7 @@ import numpy as np
 
 from latentstore.analysis.words import Terms, by_content, find, stems, unlike
 from latentstore.distance import unit
-from latentstore.types import Float32, Float64, Int64
+from latentstore.types import Bool, Float32, Float64, Int64
 
 Encode = Callable[[list[str]], Float32]
 
@@ -29,7 +29,8 @@ _ENCODED = 2400  # of all clusters together, as far as each keeps _FEWEST
 _FEWEST = 4
 _LISTED = 60  # terms of a cluster that are looked at, heaviest first
 _SPOKEN = 0.1  # share of a cluster's texts that must say its name
-_SELDOM = 0.02  # where no term is said so often: share that must say each of the two that name it together
+_ENOUGH = 3  # terms said so often; where there are fewer, terms said by _SELDOM follow
+_SELDOM = 0.02
 _WEIGHT = 0.08  # of the logarithm of a term's weight beside its cosine to the centre
 _LONGER = 0.3  # what each further word of a phrase adds to its weight
 _WITHIN = 0.8  # share of a term's texts from which the longer phrase around it takes its place
@@ -110,9 +111,10 @@ def levels(
         k = int(numbers.max(initial=-1)) + 1
         center = None if centers is None else centers[level]
         candidates = _of_texts(terms, numbers, k, ask, center)
-        if not all(candidates):
-            seldom = _of_texts(terms, numbers, k, ask, center, _SELDOM)
-            candidates = [some or _paired(seldom[at]) for at, some in enumerate(candidates)]
+        few = np.asarray([len(some) < _ENOUGH for some in candidates])
+        if few.any():
+            seldom = _of_texts(terms, numbers, k, ask, center, _SELDOM, few)
+            candidates = [_extended(some, seldom[at]) for at, some in enumerate(candidates)]
         if metadata and not all(candidates):
             found = _of_metadata(metadata, numbers, k)
             candidates = [of_texts or found[at] for at, of_texts in enumerate(candidates)]
@@ -153,12 +155,19 @@ def _remembering(encode: Encode | None) -> Encode | None:
 
 
 def _of_texts(
-    terms: Terms, labels: Int64, k: int, ask: Encode | None, centers: Float32 | None, least: float = _SPOKEN
+    terms: Terms,
+    labels: Int64,
+    k: int,
+    ask: Encode | None,
+    centers: Float32 | None,
+    least: float = _SPOKEN,
+    asked: Bool | None = None,
 ) -> list[list[_Candidate]]:
-    """For each cluster what could name it, best first."""
+    """For each cluster what could name it, best first. asked: (k,), the clusters that are to be named; all where None."""
     term, group, said, sizes = terms.counts(labels, k)
     weight = _weights(term, group, said, sizes)
     enough = (said >= np.maximum(np.minimum(2, sizes), least * sizes)[group]) & (weight > 0)
+    enough &= True if asked is None else asked[group]
     term, group, said, weight = term[enough], group[enough], said[enough], weight[enough]
     order = np.lexsort((term, -weight, group))
     starts = np.searchsorted(group[order], np.arange(k + 1))
@@ -215,8 +224,17 @@ def _closest(candidates: list[_Candidate], cosines: Float32) -> list[_Candidate]
     return sorted(valued, key=lambda one: (-one.value, one.written))
 
 
+def _extended(often: list[_Candidate], seldom: list[_Candidate]) -> list[_Candidate]:
+    """What few of the texts say after what many do; where nothing is, two terms together, since one tells a part only."""
+    if not often:
+        return _paired(seldom)
+    known = {one.stems for one in often}
+    last = often[-1].value
+    further = [one for one in seldom if one.stems not in known]
+    return [*often, *(replace(one, value=last - 1 - at) for at, one in enumerate(further))]
+
+
 def _paired(candidates: list[_Candidate]) -> list[_Candidate]:
-    """Two terms together where none alone is said by many, then the others: of a wide cluster, one word tells a part only."""
     for at, one in enumerate(candidates[1:], 1):
         first = candidates[0]
         if not one.stems & first.stems:

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -355,6 +355,7 @@ def _parts(token: str) -> list[str]:
     return [one for words in (*(part.split("_") for part in parts), *([one] for one in whole)) for one in (*words, ".")]
 
 
+@lru_cache(maxsize=1 << 16)
 def stems(phrase: str) -> frozenset[str]:
     """The stems of a phrase's words, and its numbers; words without meaning are left out unless it has no others."""
     found = [part for token in _TOKEN.findall(phrase) for part in token.split(".")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -9,8 +10,10 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
+from sklearn.datasets import load_digits
 
 import latentstore
 from benchmarks import tables
@@ -61,17 +64,23 @@ def test_every_example_parses_and_fits_a_line_of_80_columns(line):
     assert len(f"   {line}") <= 80
 
 
+@pytest.mark.timeout(600)
 def test_every_example_runs(tmp_path, monkeypatch):
     notes = tmp_path / "notes"
     notes.mkdir()
     (notes / "rent.md").write_text("We asked the landlord to lower the rent.\n")
     reviews = [f"{('fine', 'dull')[at % 2]} film {at},{('topic', 'term')[at % 2]},{1990 + at}" for at in range(40)]
     (tmp_path / "reviews.csv").write_text("review,kind,year\n" + "\n".join(reviews))
-    Image.new("RGB", (40, 30), "teal").save(tmp_path / "photo.jpg")
-    Image.new("RGB", (40, 30), "green").save(tmp_path / "holiday.jpg")
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for at, scan in enumerate(load_digits().images[:102]):
+        path = photos / f"{at}.png" if at < 100 else tmp_path / ("photo.jpg", "holiday.jpg")[at - 100]
+        Image.fromarray((scan * 15).astype(np.uint8)).save(path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     assert app.run(["ingest", "last-year.latent", "reviews.csv", "--text-column", "review"]) == 0
+    assert app.run(["ingest", "album.latent", "photo.jpg", "holiday.jpg", "photos"]) == 0
+    (tmp_path / "points.jsonl").write_text(json.dumps({"latent": [0.0] * 32}))
     for line in [line for name in ("ingest", *app.BUILT_IN) if name != "demo" for line in examples(name)]:
         arguments = shlex.split(line.replace("/home/me", str(tmp_path)))
         assert (line, app.run(arguments[1:])) == (line, 0)

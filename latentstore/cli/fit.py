@@ -116,7 +116,7 @@ def fit(
 
     Examples:
       latentstore fit album.latent --model vae
-      latentstore fit album.latent --model vae --seconds 60
+      latentstore fit album.latent --model vae --epochs 50
     """
     with collection(store, collection_name, read_only=False) as docs:
         with _telling("fit") as tell:

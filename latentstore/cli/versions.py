@@ -61,7 +61,7 @@ def switch(
 
     Examples:
       latentstore switch album.latent
-      latentstore switch album.latent vae32 --version 1
+      latentstore switch album.latent vae32 --version 2
     """
     with collection(store, collection_name, read_only=False) as docs:
         meant = chosen(docs, space)

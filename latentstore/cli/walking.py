@@ -128,7 +128,7 @@ def directions(
 
     Examples:
       latentstore directions album.latent
-      latentstore directions album.latent --towards "height > width"
+      latentstore directions album.latent --towards "format = 'JPEG'"
       latentstore directions album.latent --along "axis 1" --move photo.jpg
     """
     _check(by, towards, away, move, {"--along": along, "--amounts": amounts, "-o": out})

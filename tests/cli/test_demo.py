@@ -2,11 +2,13 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 import latentstore
 from latentstore import Item
@@ -49,8 +51,29 @@ def test_the_demo_stores_every_passage_and_answers_every_question(passages, firs
     assert told.stderr.startswith("collecting the documentation of Python 3.")
 
 
+def test_the_demo_turns_a_3_into_an_8_and_draws_new_digits(first):
+    folder, told = first
+    assert re.search(r"real scans nearest to them show 3 [\d ]+ 8\.", told.stdout)
+    with Image.open(folder / "digits-3-to-8.gif") as film, Image.open(folder / "digits-new.png") as sheet:
+        assert film.n_frames >= 25
+        assert min(sheet.size) > 500
+    with latentstore.open(folder / "digits.latent", read_only=True) as store:
+        record = store.collection("digits").space("vae16").record
+    assert record["items"] == 1797
+    assert record["error"]["mean"] < 0.75 * record["error"]["pca"]
+
+
+def test_what_the_demo_says_to_try_runs(cli, first, tmp_path):
+    shutil.copytree(first[0] / "digits.latent", tmp_path / "digits.latent")
+    advised = re.findall(r"^  latentstore (.* digits\.latent\b[^#\n]*)", first[1].stdout, re.MULTILINE)
+    assert len(advised) == 5
+    for line in advised:
+        assert (line, cli(*shlex.split(line)).status) == (line, 0)
+
+
 def test_a_second_demo_adds_what_is_missing_and_drops_what_is_gone(cli, passages, first, tmp_path):
-    shutil.copytree(first[0] / "d.latent", tmp_path / "d.latent")
+    for name in ("d.latent", "digits.latent"):
+        shutil.copytree(first[0] / name, tmp_path / name)
     with latentstore.open(tmp_path / "d.latent") as store:
         docs = store.collection("python")
         docs.delete(ids=["len"])

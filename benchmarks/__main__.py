@@ -13,7 +13,7 @@ from benchmarks import data, tables
 from benchmarks.report import Bound, named
 
 _ANY_SIZE = ("search", "filters", "opening", "analysis_scale")
-_NO_ROWS = ("encode", "audio", "image", "ingest", "clusters", "outliers", "page")
+_NO_ROWS = ("encode", "audio", "image", "ingest", "clusters", "outliers", "page", "latent")
 _ALL = (*_NO_ROWS, *_ANY_SIZE, "write")
 
 

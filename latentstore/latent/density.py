@@ -1,35 +1,40 @@
-"""Density: where in a latent space the data lies. A mixture of Gaussians, and what it says of items that it was not fitted to.
+"""Density: where in a latent space the data lies, and new points that lie there too.
 
-Latents of a plain autoencoder follow no N(0, I), so samples are drawn from a density fitted to them (Ghosh et al. 2020). The number
-of components is the one under which held-out latents are likeliest.
+How far off the data a point is, the distances to the known latents nearest to it say, each in units of how far that one is from its own
+neighbours (Schubert et al. 2014), ranked among those of held-out items: where items lie apart, a new one is no stranger for it.
+
+Latents of a plain autoencoder follow no N(0, I), so points are drawn from a density fitted to them (Ghosh et al. 2020): a mixture of
+narrow Gaussians, one at each known latent and stretched along its neighbours (Vincent & Bengio 2003), which reach just so far that draws
+lie as far from the known latents as held-out ones do: new, and not off the data. Of a few broad Gaussians, most of what is drawn in many
+dimensions lies farther from every item than any new item does, and decodes to blends.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.linalg import solve_triangular
-from scipy.special import logsumexp
 
 from latentstore.errors import InvalidInput
 from latentstore.latent.base import Arrays
 from latentstore.threads import one_thread
-from latentstore.types import Float32, Float64
+from latentstore.types import Float32, Float64, Int64
 
 REJECT = 0.95
-_COMPONENTS = (1, 2, 5, 10, 20, 40, 80)
-_ROUNDS = 40
-_STILL = 1e-2  # gain of a row's mean log-likelihood below which a mixture is done
-_ROWS = 20_000  # that a mixture is fitted to; more change little
-_PER_COMPONENT = 4  # rows a component and dimension, below which its covariance would be noise
-_RIDGE = 1e-3  # added to each variance, of 1 on average
+_KNOWN = 8000  # latents to draw at; more change little
+_NEAR = 5  # known latents whose distances tell how far off the data a point is
+_BESIDE = 10  # neighbours that a draw is stretched along
+_FARTHEST = 4.0  # reach
+_TRIED = 1000  # draws that tell a reach
+_HALVINGS = 10
 _FLAT = 1e-4  # of the largest deviation: dimensions with less are measured as if they had this much
-_TRIES = 50  # rounds of draws before sampling gives up
+_CLOSEST = 1e-4  # spacing
+_AT_ONCE = 512  # points whose distances are in memory together
+_LEAST, _ROUNDS = 1000, 50  # points of a round of draws, and rounds before sampling gives up
+_ARRAYS = ("shift", "scale", "held", "known", "beside", "spacing")
 
 
 class Draw(NamedTuple):
@@ -41,28 +46,30 @@ class Draw(NamedTuple):
 
 @dataclass(frozen=True)
 class Density:
-    """shift, scale: (dim,), between latents and the coordinates of the mixture; weights: (k,); means: (k, dim); factors: (k, dim,
-    dim) lower Cholesky factors of the covariances; known: log-densities of held-out latents, ascending. All float64."""
+    """shift, scale: (dim,) float64, between latents and the coordinates of the rest; held: (h,) float64, how far held-out latents are
+    from the known, ascending; known: (m, dim) float32; beside: (m, r) int64, which of them are nearest to each; spacing: (m,)
+    float64, the mean distance to these; reach: of a draw, in root mean squares of the ways to these."""
 
     shift: Float64
     scale: Float64
-    weights: Float64
-    means: Float64
-    factors: Float64
-    known: Float64
+    held: Float64
+    known: Float32
+    beside: Int64
+    spacing: Float64
+    reach: float
 
     @property
     def dim(self) -> int:
         return len(self.shift)
 
-    def log(self, latents: Float32) -> Float64:
-        """(n,) float64: log-density; higher is more usual. latents: (n, dim)."""
-        return np.asarray(logsumexp(self._joint(latents), axis=1))
+    def away(self, latents: Float32) -> Float64:
+        """(n,) float64: mean distance to the nearest known latents, that to each in its `spacing`; higher is stranger."""
+        far, which = _nearest(self._within(latents), self.known, _NEAR)
+        return np.asarray((far / self.spacing[which]).mean(axis=1))
 
     def off_data(self, latents: Float32) -> Float64:
         """(n,) float64 in 0..1: the share of held-out items that lie less far off the data; higher is stranger."""
-        above = len(self.known) - np.searchsorted(self.known, self.log(latents), side="right")
-        return np.asarray(above / len(self.known))
+        return np.asarray(np.searchsorted(self.held, self.away(latents), side="left") / len(self.held))
 
     def sample(self, n: int, seed: int, *, prior: bool = False, reject: float = REJECT) -> Draw:
         """n points from the mixture, or from N(0, I) where `prior`; points with an `off_data` above `reject` are drawn anew.
@@ -70,99 +77,115 @@ class Density:
         Raises InvalidInput where nearly all are.
         """
         rng = np.random.default_rng(seed)
-        return self._kept(n, reject, lambda: self._normal(n, rng) if prior else self._mixture(n, rng))
+        return self._kept(n, reject, lambda count: self._normal(count, rng) if prior else self._mixture(count, rng))
 
     def near(self, point: Float32, n: int, spread: float, seed: int, *, reject: float = REJECT) -> Draw:
-        """n points around a point (dim,): with the covariance that the mixture has there, `spread` the share of its deviation.
+        """n points around a point (dim,), stretched along the known latents nearest to it; `spread`: their deviation, in root mean
+        squares of the ways to these.
 
         Raises InvalidInput where nearly all draws have an `off_data` above `reject`.
         """
         rng = np.random.default_rng(seed)
-        factor = self.factors[int(np.argmax(self._joint(point[None])[0]))]
-        at = (point.astype(np.float64) - self.shift) / self.scale
-        return self._kept(n, reject, lambda: self._back(at + spread * rng.standard_normal((n, self.dim)) @ factor.T))
+        at = self._within(point[None])
+        ways = self.known[_nearest(at, self.known, self.beside.shape[1])[1]] - at[:, None]  # (1, r, dim)
+        return self._kept(
+            n, reject, lambda count: self._back(at + spread * _along(np.repeat(ways, count, axis=0), rng))
+        )
 
     def facts(self) -> dict[str, Any]:
-        return {"components": len(self.weights), "calibrated_on": len(self.known)}
+        return {"known": len(self.known), "calibrated_on": len(self.held), "reach": self.reach}
 
     def arrays(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: getattr(self, name) for name in _ARRAYS}
 
     @classmethod
-    def of(cls, arrays: Arrays) -> Density:
-        """What `arrays` gave, as a density again."""
-        return cls(**{name: np.asarray(arrays[name], np.float64) for name in cls.__dataclass_fields__})
-
-    def _joint(self, latents: Float32) -> Float64:
-        """(n, k) float64: log of weight times density of each component."""
-        at = (latents.astype(np.float64) - self.shift) / self.scale
-        out = np.empty((len(at), len(self.weights)))
-        for which, (mean, factor) in enumerate(zip(self.means, self.factors, strict=True)):
-            away = solve_triangular(factor, (at - mean).T, lower=True)  # (dim, n)
-            volume = np.log(np.diag(factor)).sum() + 0.5 * self.dim * np.log(2 * np.pi)
-            out[:, which] = np.log(self.weights[which]) - 0.5 * np.einsum("dn,dn->n", away, away) - volume
-        return np.asarray(out - np.log(self.scale).sum())
+    def of(cls, facts: dict[str, Any], arrays: Arrays) -> Density:
+        """What `facts` and `arrays` gave, as a density again."""
+        return cls(**{name: np.asarray(arrays[name]) for name in _ARRAYS}, reach=float(facts["reach"]))
 
     def _mixture(self, n: int, rng: np.random.Generator) -> Float32:
-        which = rng.choice(len(self.weights), n, p=self.weights)
-        noise = np.einsum("nij,nj->ni", self.factors[which], rng.standard_normal((n, self.dim)))
-        return self._back(self.means[which] + noise)
+        at = rng.integers(len(self.known), size=n)
+        ways = self.known[self.beside[at]] - self.known[at][:, None]
+        return self._back(self.known[at] + self.reach * _along(ways, rng))
 
     def _normal(self, n: int, rng: np.random.Generator) -> Float32:
         return rng.standard_normal((n, self.dim)).astype(np.float32)
 
+    def _within(self, latents: Float32) -> Float64:
+        return np.asarray((latents.astype(np.float64) - self.shift) / self.scale)
+
     def _back(self, at: Float64) -> Float32:
         return np.asarray(at * self.scale + self.shift, np.float32)
 
-    def _kept(self, n: int, reject: float, draw: Callable[[], Float32]) -> Draw:
+    def _kept(self, n: int, reject: float, draw: Callable[[int], Float32]) -> Draw:
         found = np.empty((0, self.dim), np.float32)
         refused = 0
-        for _ in range(_TRIES):
-            drawn = draw()
-            near = self.off_data(drawn) <= reject
+        size = max(n, _LEAST) if reject < 1 else n
+        for _ in range(_ROUNDS):
+            drawn = draw(size)
+            near = np.flatnonzero(self.off_data(drawn) <= reject)[: n - len(found)]
             found = np.concatenate([found, drawn[near]])
-            refused += int(np.count_nonzero(~near))
-            if len(found) >= n:
-                return Draw(found[:n], refused)
+            if len(found) == n:
+                return Draw(found, refused + int(near[-1]) + 1 - len(near))
+            refused += size - len(near)
         raise InvalidInput(
-            f"of {_TRIES * n} points drawn, {len(found)} lie as near to the data as asked (off_data at most {reject:g}), {n} are "
+            f"of {_ROUNDS * size} points drawn, {len(found)} lie as near to the data as asked (off_data at most {reject:g}), {n} are "
             "wanted; ask for a higher reject, or draw nearer to the data"
         )
 
 
 def fit(latents: Float32, held: Float32, seed: int) -> Density:
-    """latents: (n, dim) float32 that the mixture is fitted to, held: (m, dim) that choose and calibrate it, m at least 1."""
+    """latents: (n, dim) float32 to draw at, n at least 2; held: (m, dim) that the figures are calibrated on, m at least 1."""
     rng = np.random.default_rng(seed)
-    if len(latents) > _ROWS:
-        latents = latents[np.sort(rng.choice(len(latents), _ROWS, replace=False))]
     shift = latents.mean(axis=0, dtype=np.float64)
     scale = latents.std(axis=0, dtype=np.float64)
     least = max(_FLAT * float(scale.max()), float(np.finfo(np.float32).tiny))
     scale = np.maximum(scale, least)
-    within, beyond = ((part.astype(np.float64) - shift) / scale for part in (latents, held))
-    with one_thread:  # products this small are slower on several
-        best = _likeliest(within, beyond, seed)
-    factors = np.linalg.cholesky(best.covariances_)
-    found = Density(shift, scale, best.weights_, best.means_, factors, np.zeros(0))
-    return replace(found, known=np.sort(found.log(held)))
+    if len(latents) > _KNOWN:
+        latents = latents[np.sort(rng.choice(len(latents), _KNOWN, replace=False))]
+    known = ((latents - shift) / scale).astype(np.float32)
+    far, beside = _nearest(known, known, min(_BESIDE, len(known) - 1), apart=True)
+    # Among copies there is no spacing: the smallest that float32 tells apart stands for it.
+    spacing = np.maximum(far.mean(axis=1), _CLOSEST)
+    found = Density(shift, scale, np.zeros(0), known, beside, spacing, 0.0)
+    reach = _reach(found, found._within(held), rng)
+    return replace(found, held=np.sort(found.away(held)), reach=reach)
 
 
-def _likeliest(rows: Float64, held: Float64, seed: int) -> Any:
-    """The mixture of more and more components, until held-out rows are no likelier under the next."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.mixture import GaussianMixture
+def _reach(density: Density, held: Float64, rng: np.random.Generator) -> float:
+    """How far draws have to reach to lie as far from the nearest known latent as held-out ones, in the median."""
+    known = density.known
+    wanted = float(np.median(_nearest(held, known, 1)[0]))
+    at = rng.integers(len(known), size=_TRIED)
+    noise = _along(known[density.beside[at]] - known[at][:, None], rng)
+    low, high = 0.0, _FARTHEST
+    for _ in range(_HALVINGS):
+        reach = (low + high) / 2
+        short = float(np.median(_nearest(known[at] + reach * noise, known, 1)[0])) < wanted
+        low, high = (reach, high) if short else (low, reach)
+    return (low + high) / 2
 
-    best, highest = None, -math.inf
-    for count in _COMPONENTS:
-        if count > 1 and count * rows.shape[1] * _PER_COMPONENT > len(rows):
-            break
-        mixture = GaussianMixture(count, reg_covar=_RIDGE, random_state=seed, max_iter=_ROUNDS, tol=_STILL)
-        with warnings.catch_warnings():
-            # A mixture that is still moving a little is as good a density.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            mixture.fit(rows)
-        likely = float(mixture.score(held))
-        if likely <= highest:
-            break
-        best, highest = mixture, likely
-    return best
+
+def _along(ways: Any, rng: np.random.Generator) -> Float64:
+    """(n, dim) float64: noise whose covariance is the mean of w wᵀ over the r ways of each. ways: (n, r, dim)."""
+    return np.asarray(np.einsum("nr,nrd->nd", rng.standard_normal(ways.shape[:2]), ways) / math.sqrt(ways.shape[1]))
+
+
+def _nearest(points: Any, known: Float32, k: int, *, apart: bool = False) -> tuple[Float64, Int64]:
+    """(n, k) distances to the known latents nearest to each, no more than there are, and which these are, closest first.
+    apart: the points are the known ones, and none counts for itself."""
+    wide = known.astype(np.float64)
+    k = min(k, len(wide))
+    far, which = np.empty((len(points), k)), np.empty((len(points), k), np.int64)
+    for start in range(0, len(points), _AT_ONCE):
+        some = np.asarray(points[start : start + _AT_ONCE], np.float64)
+        with one_thread:  # products this small are slower on several
+            squares = np.vecdot(some, some)[:, None] + np.vecdot(wide, wide) - 2 * some @ wide.T
+        if apart:
+            squares[np.arange(len(some)), np.arange(start, start + len(some))] = np.inf
+        near = np.argpartition(squares, k - 1, axis=1)[:, :k]
+        found = np.take_along_axis(squares, near, axis=1)
+        order = np.argsort(found, axis=1, kind="stable")
+        which[start : start + len(some)] = np.take_along_axis(near, order, axis=1)
+        far[start : start + len(some)] = np.sqrt(np.maximum(np.take_along_axis(found, order, axis=1), 0))
+    return far, which

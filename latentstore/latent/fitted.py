@@ -197,8 +197,12 @@ def load(folder: Path) -> Fitted:
         arrays = load_file(folder / WEIGHTS)
         parts = {part: _of_part(part, arrays) for part in ("model", "form", "density")}
         form = forms.of(config["form"], parts["form"])
-        return Fitted(form, model_of(config["model"], parts["model"]), density.Density.of(parts["density"]), record)
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as cause:
+        model = model_of(config["model"], parts["model"])
+        found = Fitted(form, model, density.Density.of(config["density"], parts["density"]), record)
+        if json.loads(_canonical(found._config())) != config:
+            raise ValueError(f"{CONFIG} says what the model does not")
+        return found
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as cause:
         raise Corrupted(
             f"{folder} holds no whole fitted model ({type(cause).__name__}: {cause}); restore it from a backup, or fit again"
         ) from cause

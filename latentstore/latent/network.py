@@ -18,7 +18,9 @@ from latentstore.latent.base import Arrays, Data
 from latentstore.latent.rows import Rows
 from latentstore.types import Float32, Int64
 
-WORTH = 150.0  # of all that can be known of a row, in the unit of a misfit: about as many nats as a small grey picture is worth
+WORTH = (
+    100.0  # of all that can be known of a row, in the unit of a misfit: fewer nats than a small grey picture is worth
+)
 _BRIGHT = 1e-3  # how near to 0 and 1 the mean of a value is taken to lie
 _SHORT = 256
 _WEIGHED = 2000  # rows that tell what a misfit is worth

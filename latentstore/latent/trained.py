@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ _EPOCHS = (10, 400)  # at least, and at most
 _RATE = 2e-3
 _BATCHES = 16  # an epoch has at least so many, where batches are not the smallest yet
 _SIZES = (16, 32, 64, 128)
+_NARROW = 1024  # values in a row, up to which threads cost more time than they save
 _LEARNERS: dict[str, Callable[[Coder, Settings], Learner]] = {
     "autoencoder": lambda coder, _: Autoencoder(coder),
     "vae": lambda coder, settings: VAE(coder, settings.beta),
@@ -35,7 +37,8 @@ def fit(data: Data, settings: Settings, checkpoints: Path | None, progress: Prog
         torch.manual_seed(settings.seed)
         coder = coder_for(data, settings.dim, heads=2 if settings.kind == "vae" else 1)
         learner = _LEARNERS[settings.kind](coder, settings)
-    record = train(learner, data, plan(len(data.train), settings), device, checkpoints, progress)
+    with _threads(data.width):
+        record = train(learner, data, plan(len(data.train), settings), device, checkpoints, progress)
     return Neural(settings.kind, coder, prior=settings.kind != "autoencoder"), record
 
 
@@ -45,3 +48,13 @@ def plan(rows: int, settings: Settings) -> Plan:
     fewest, most = _EPOCHS
     epochs = settings.epochs or min(most, max(fewest, round(_STEPS * batch / rows)))
     return Plan(epochs, batch, settings.rate or _RATE, settings.seconds, settings.seed)
+
+
+@contextmanager
+def _threads(width: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if width <= _NARROW else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

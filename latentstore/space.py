@@ -233,7 +233,8 @@ class Space:
     ) -> Outliers:
         """How strange each item is, which are outliers, and why; nothing needs to be set.
 
-        method: "auto", "knn", "lof", "mahalanobis", "iforest" or "reconstruction". fdr: of the items that are flagged, the share
+        method: "auto", "knn", "lof", "mahalanobis", "iforest" or "reconstruction": what the main axes leave of an item, in a
+        latent space what its model does not explain of what it sees. fdr: of the items that are flagged, the share
         that may be flagged wrongly. The same items and seed give the same scores in any order. keep: as a study, from which
         `score` judges new items, and as the metadata `outlier`, `outlier_score` and `outlier_p`, unless the store is
         read-only. Raises InvalidInput for a space without vectors.
@@ -250,7 +251,9 @@ class Space:
         Scores and p-values compare with those of the items in the store. fdr: of the flags among these items; None takes that
         of the run. Raises InvalidInput where no outliers were kept.
         """
-        return self.judge().score(self.encode(items), fdr)
+        from latentstore.engine.studies import outliers
+
+        return outliers.score(self._engine, self._encoders, self._key, items, fdr)
 
     def judge(self) -> Judge:
         """What `score` asks, ready for many batches of vectors: `judge().score(vectors)`. It does not see what is added later.

@@ -24,7 +24,7 @@ def reconstruct(engine: Engine, encoders: Encoders, space: str, given: Any, *, w
     ids = check.ids(given) if isinstance(given, str) or _all_strings(given) else []
     here = ground(engine, space, *ids)
     model = here.decoder("reconstructing")
-    seen = _stored(here, ids) if ids else _new(here, encoders, given)
+    seen = _stored(here, ids) if ids else seen_of_new(here, encoders, given)
     rows = Rows(model.form.rows(seen), model.form.divisor)
     errors = model.row_errors(rows)
     order = np.argsort(-errors, kind="stable") if worst_first else np.arange(len(rows))
@@ -70,7 +70,7 @@ def _stored(here: Ground, ids: Sequence[str]) -> Any:
     return seen
 
 
-def _new(here: Ground, encoders: Encoders, given: Any) -> Any:
+def seen_of_new(here: Ground, encoders: Encoders, given: Any) -> Any:
     """What the model sees of items that are not in the store."""
     row = here.view.row
     if row.sees == "vectors":

@@ -1,4 +1,4 @@
-"""What the model of a latent space does not explain of stored items: the error of each when it is encoded and decoded again."""
+"""What the model of a latent space does not explain of items: the error of each when it is encoded and decoded again."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import numpy as np
 
 from latentstore.analysis.progress import Progress, silent
 from latentstore.engine.core import Engine
+from latentstore.engine.encoding import Encoders
 from latentstore.engine.latents import inputs, models
 from latentstore.engine.latents.follow import side
+from latentstore.engine.latents.reconstructing import seen_of_new
+from latentstore.engine.latents.walking import ground
 from latentstore.engine.snapshot import Snapshot, SpaceView
 from latentstore.errors import InvalidInput
 from latentstore.latent.fitted import Fitted
@@ -32,6 +35,13 @@ def errors(engine: Engine, snapshot: Snapshot, view: SpaceView, rows: Int64, pro
             out[start + at] = model.row_errors(Rows(raw, model.form.divisor))
     progress("reconstructing", 1.0)
     return out
+
+
+def of_new(engine: Engine, encoders: Encoders, space: str, items: Any) -> Float64:
+    """(q,) float64 of items that are not in the store, of what the model sees. Raises InvalidInput naming the first that is not."""
+    here = ground(engine, space)
+    model = here.decoder("reconstructing")
+    return model.row_errors(Rows(model.form.rows(seen_of_new(here, encoders, items)), model.form.divisor))
 
 
 def _seen(engine: Engine, snapshot: Snapshot, view: SpaceView, model: Fitted, rows: Int64) -> tuple[Int64, Any]:

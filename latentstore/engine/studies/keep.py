@@ -62,8 +62,8 @@ def keep(engine: Engine, sample: Sample, outcome: Outcome) -> Study:
 
 
 def last(engine: Engine, kind: str, space: str) -> Kept | None:
-    """The newest study of that kind in that space."""
-    found = studies.last(engine.catalog, kind, space)
+    """The newest study of that kind in that space; of a latent space by its bare name, in its active version."""
+    found = studies.last(engine.catalog, kind, engine.space(space).row.name)
     return None if found is None else Kept(*found)
 
 

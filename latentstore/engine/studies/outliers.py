@@ -16,6 +16,8 @@ from latentstore.analysis.neighbors import Graph
 from latentstore.analysis.outliers import Model, Scored
 from latentstore.analysis.progress import Progress, silent
 from latentstore.engine.core import Engine
+from latentstore.engine.encoding import Encoders
+from latentstore.engine.latents import unexplained
 from latentstore.engine.studies import clusters
 from latentstore.engine.studies.keep import Outcome, keep, last
 from latentstore.engine.studies.sample import Sample, take
@@ -26,6 +28,7 @@ from latentstore.types import Bool, Float32, Float64, Metric
 
 KIND = "outliers"
 COLUMNS = ("outlier", "outlier_score", "outlier_p")
+_BY_MODEL = "fitted"  # among the facts where the model of a latent space was asked: its fingerprint
 _LISTED = (50, 200)  # items with reasons: at least, and at most where more are flagged
 
 
@@ -67,9 +70,7 @@ def run(
     sample = take(engine, space, where)
     sample.thin(1, "outliers")
     graph = sample.graph(outliers.K, progress)
-    scored = outliers.score(
-        sample.vectors, graph, sample.metric, method=asked.method, seed=asked.seed, progress=progress
-    )
+    scored = _scored(engine, sample, graph, asked, progress)
     p = conformal.own(scored.scores)
     flags = conformal.flags(p, asked.fdr)
     result = Outliers(
@@ -80,6 +81,24 @@ def run(
         return result
     outcome = _outcome(result, sample, scored, where, time.perf_counter() - began)
     return replace(result, study=keep(engine, sample, outcome))
+
+
+def _scored(engine: Engine, sample: Sample, graph: Graph, asked: Asked, progress: Progress) -> Scored:
+    """In a space that a model made, what cannot be reconstructed is what that model does not explain."""
+    if asked.method != "reconstruction" or not sample.view.row.latent:
+        return outliers.score(
+            sample.vectors, graph, sample.metric, method=asked.method, seed=asked.seed, progress=progress
+        )
+    errors = unexplained.errors(engine, sample.snapshot, sample.view, sample.rows, progress)
+    gone = np.flatnonzero(np.isnan(errors))
+    if len(gone):
+        raise InvalidInput(
+            f"of {len(gone):,} of {len(errors):,} items nothing is at hand any more that the model of space {sample.space!r} could see, "
+            f"the first is {sample.ids[gone[0]]!r}; bring their files back, leave them out by a filter, or take another method"
+        )
+    return Scored(
+        errors, Model(asked.method, sample.metric, {"rows": len(errors), _BY_MODEL: sample.view.row.fingerprint})
+    )
 
 
 def _explained(
@@ -144,18 +163,27 @@ def _outcome(result: Outliers, sample: Sample, scored: Scored, where: str | None
 class Judge:
     """What the run last kept in a space says of items that are not in the store. Made by `judge`; good for many batches.
 
-    reference: the vectors of the items that were scored, laid out to be compared with; known: their scores.
+    reference: the vectors of the items that were scored, laid out to be compared with, None where the model of the space was asked
+    what it does not explain; known: their scores.
     """
 
     study: Study
     model: Model
-    reference: Lookup
+    reference: Lookup | None
     known: Float64
 
     def score(self, vectors: Float32, fdr: float | None = None) -> Scores:
-        """Of (q, dim) vectors. fdr: among these items; None takes that of the run."""
+        """Of (q, dim) vectors. fdr: among these items; None takes that of the run. Raises InvalidInput where vectors cannot tell."""
+        if self.reference is None:
+            raise InvalidInput(
+                f"the outliers of space {self.study.space!r} are what its model does not explain, which a vector does not tell; give "
+                "the items themselves to space.score"
+            )
+        return self.of(outliers.judge(self.model, self.reference, vectors) if len(vectors) else np.empty(0), fdr)
+
+    def of(self, scores: Float64, fdr: float | None = None) -> Scores:
+        """Scores (q,) held against those of the items that were scored."""
         rate = float(self.study.parameters["fdr"]) if fdr is None else checked_rate(fdr)
-        scores = outliers.judge(self.model, self.reference, vectors) if len(vectors) else np.empty(0)
         p = conformal.p_values(scores, self.known)
         return Scores(scores, p, conformal.flags(p, rate), rate, self.study)
 
@@ -175,5 +203,16 @@ def judge(engine: Engine, space: str) -> Judge:
     told: dict[str, Any] = dict(study.summary)
     own = {name.removeprefix("model."): array for name, array in arrays.items() if name.startswith("model.")}
     model = Model(study.parameters["method"], Metric(told["metric"]), told["facts"], own).only(there)
+    known = np.asarray(arrays["scores"], dtype=np.float64)
+    if _BY_MODEL in model.facts:
+        return Judge(study, model, None, known)
     reference = sample.vectors if len(here) == len(sample) else sample.vectors[here]
-    return Judge(study, model, outliers.reference(model, reference), np.asarray(arrays["scores"], dtype=np.float64))
+    return Judge(study, model, outliers.reference(model, reference), known)
+
+
+def score(engine: Engine, encoders: Encoders, space: str, items: Any, fdr: float | None = None) -> Scores:
+    """Of new items, by the judge of the last kept run. Raises as `judge`, and InvalidInput for items that the space does not take."""
+    found = judge(engine, space)
+    if found.reference is None:
+        return found.of(unexplained.of_new(engine, encoders, space, items), fdr)
+    return found.score(encoders.encode(space, items, "document"), fdr)

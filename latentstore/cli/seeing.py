@@ -126,7 +126,8 @@ def _points(given: str) -> Float32:
         raise NotFound(f"there is no file {given}")
     try:
         if given.endswith(".npy"):
-            return np.atleast_2d(np.load(given, allow_pickle=False)).astype(np.float32)
+            with Path(given).open("rb") as file:
+                return np.atleast_2d(np.lib.format.read_array(file, allow_pickle=False)).astype(np.float32)
         text = sys.stdin.read() if given == "-" else Path(given).read_text(encoding="utf-8")
         return np.array(list(_latents(text)), np.float32)
     except (ValueError, KeyError, TypeError) as cause:

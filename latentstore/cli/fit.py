@@ -142,6 +142,8 @@ def fit(
             emit_data([_row(made)], COLUMNS, form)
         for warning in made.record["warnings"]:
             note(f"note: {warning}")
+        if made.record["error"]["mean"] > made.record["error"]["pca"]:
+            note("note: try --model pca or autoencoder, more items, smaller pictures (--size), or more time to train")
 
 
 @contextmanager

@@ -162,19 +162,21 @@ class _Run:
         self._keep()
 
     def _pass(self, number: int) -> float:
-        """The mean loss of a row in this epoch."""
+        """The mean loss of a row in this epoch, of those that were reached in time."""
         order = np.random.default_rng([self.plan.seed, number]).permutation(self.data.train)
         noise = self._noise(number, 0)
         batches = _batches(order, self.plan.batch)
         total = torch.zeros((), device=self.device)
+        seen = 0
         self.module.train()
         for at, batch in enumerate(batches):
             elapsed = self.course.elapsed + perf_counter() - self._began
             share = self._share(number + at / len(batches), elapsed)
-            if self.plan.seconds and share >= 1:
+            if seen and self.plan.seconds and share >= 1:
                 break
             total += self._step(self._rows(batch), noise, share) * len(batch)
-        return float(total) / len(order)
+            seen += len(batch)
+        return float(total) / seen
 
     def _step(self, rows: Tensor, noise: Noise, share: float) -> Tensor:
         rate = self.plan.rate * min(1.0, (share + 1e-4) / _WARM) * 0.5 * (1 + math.cos(math.pi * share))

@@ -22,11 +22,11 @@ from latentstore.types import Bool, Float32, Float64, Int64
 Encode = Callable[[list[str]], Float32]
 
 WORDS = 5  # further words beside a name
-_READ = 40_000  # texts that are read; of more, a sample by content,
+_READ = 20_000  # texts that are read; of more, a sample by content,
 _FIRST = 50  # and so many of each of the smallest clusters, as far as they have them
-_CANDIDATES = 12  # terms of a cluster that the encoder is asked about
-_ENCODED = 2400  # of all clusters together, as far as each keeps _FEWEST
-_FEWEST = 4
+_CANDIDATES = 12  # terms of a cluster that may name it
+_ENCODED = 1000  # terms of a level that the encoder is asked about, the heaviest of each cluster; of none,
+_FEWEST = 3  # where that leaves a cluster fewer: the heaviest names then
 _LISTED = 60  # terms of a cluster that are looked at, heaviest first
 _SPOKEN = 0.1  # share of a cluster's texts that must say its name
 _ENOUGH = 3  # terms said so often; where there are fewer, terms said by _SELDOM follow
@@ -171,18 +171,26 @@ def _of_texts(
     term, group, said, weight = term[enough], group[enough], said[enough], weight[enough]
     order = np.lexsort((term, -weight, group))
     starts = np.searchsorted(group[order], np.arange(k + 1))
-    limit = max(_FEWEST, min(_CANDIDATES, _ENCODED // max(1, k)))
-    chosen = [_whole(terms, term, said, order[starts[at] : starts[at + 1]][:_LISTED])[:limit] for at in range(k)]
+    chosen = [_whole(terms, term, said, order[starts[at] : starts[at + 1]][:_LISTED])[:_CANDIDATES] for at in range(k)]
     written = terms.written(int(term[one]) for some in chosen for one in some)
     found = [[_candidate(written[int(term[one])], float(weight[one])) for one in some] for some in chosen]
-    if ask is None or centers is None or not any(found):
+    limit = _ENCODED // max(1, k)
+    if ask is None or centers is None or not any(found) or limit < _FEWEST:
         return found
-    encoded = ask([one.written for some in found for one in some])
-    ends = np.cumsum([len(some) for some in found])[:-1]
-    phrases = np.split(encoded, ends)
-    return [
-        _closest(some, vectors @ center) for some, vectors, center in zip(found, phrases, unit(centers), strict=True)
+    leading = [some[:limit] for some in found]
+    encoded = np.split(
+        ask([one.written for some in leading for one in some]), np.cumsum([len(some) for some in leading])[:-1]
+    )
+    near = [
+        _closest(some, vectors @ center) for some, vectors, center in zip(leading, encoded, unit(centers), strict=True)
     ]
+    return [_followed(some, every[limit:]) for some, every in zip(near, found, strict=True)]
+
+
+def _followed(first: list[_Candidate], others: list[_Candidate]) -> list[_Candidate]:
+    """The others behind the first, whose values they do not reach."""
+    last = first[-1].value if first else 0.0
+    return [*first, *(replace(one, value=last - 1 - at) for at, one in enumerate(others))]
 
 
 def _weights(term: Int64, group: Int64, said: Int64, sizes: Int64) -> Float64:
@@ -229,9 +237,7 @@ def _extended(often: list[_Candidate], seldom: list[_Candidate]) -> list[_Candid
     if not often:
         return _paired(seldom)
     known = {one.stems for one in often}
-    last = often[-1].value
-    further = [one for one in seldom if one.stems not in known]
-    return [*often, *(replace(one, value=last - 1 - at) for at, one in enumerate(further))]
+    return _followed(often, [one for one in seldom if one.stems not in known])
 
 
 def _paired(candidates: list[_Candidate]) -> list[_Candidate]:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentstore.analysis import measures
+from latentstore.analysis.geometry import dimension
 from latentstore.analysis.lookup import Lookup
 from latentstore.analysis.measures import Data, Measure, New
 from latentstore.analysis.neighbors import Graph, knn
@@ -31,7 +32,6 @@ METHODS = ("auto", "knn", "lof", "mahalanobis", "iforest", "reconstruction")
 K = 50  # neighbours a row that the graph of `score` should have, where there are so many
 
 _SHARE = 1 / 3  # of n^(4/(d+4))
-_DIMENSION = 10  # neighbours that the intrinsic dimension is read from
 _LEAST = 3
 _SCALED = ("auto", "mahalanobis", "reconstruction")  # methods that scale the columns of an l2 space themselves
 
@@ -117,18 +117,6 @@ def judge(model: Model, known: Lookup, vectors: Float32, *, progress: Progress =
     new = New(ready, positions, distances, known.vectors)
     found = [measure.judge(_own(model.arrays, name), new) for name, measure in parts.items()]
     return _joined(found, [tuple(join) for join in model.facts["joins"]])
-
-
-def dimension(graph: Graph) -> float:
-    """Intrinsic dimension by maximum likelihood (Levina & Bickel 2004), inverses averaged (MacKay & Ghahramani 2005)."""
-    far = graph.distances[:, :_DIMENSION].astype(np.float64)
-    far = far[np.isfinite(far).all(axis=1) & (far > 0).all(axis=1)]
-    if graph.metric is Metric.COSINE:
-        far = np.sqrt(far)  # as the chord: the cosine distance is half its square
-    if far.shape[1] < 3 or not len(far):
-        return 1.0
-    growth = float(np.log(far[:, -1:] / far[:, :-1]).sum(axis=1).mean())
-    return (far.shape[1] - 2) / growth if growth > 0 else float("inf")
 
 
 def _parts(method: str, metric: Metric, graph: Graph | None) -> dict[str, Measure]:

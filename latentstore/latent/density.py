@@ -148,20 +148,20 @@ def fit(latents: Float32, held: Float32, seed: int) -> Density:
     # Among copies there is no spacing: the smallest that float32 tells apart stands for it.
     spacing = np.maximum(far.mean(axis=1), _CLOSEST)
     found = Density(shift, scale, np.zeros(0), known, beside, spacing, 0.0)
-    reach = _reach(found, found._within(held), rng)
-    return replace(found, held=np.sort(found.away(held)), reach=reach)
+    found = replace(found, held=np.sort(found.away(held)))
+    return replace(found, reach=_reach(found, rng))
 
 
-def _reach(density: Density, held: Float64, rng: np.random.Generator) -> float:
-    """How far draws have to reach to lie as far from the nearest known latent as held-out ones, in the median."""
+def _reach(density: Density, rng: np.random.Generator) -> float:
+    """How far draws have to reach to lie as far away as held-out latents, in the median."""
     known = density.known
-    wanted = float(np.median(_nearest(held, known, 1)[0]))
+    wanted = float(np.median(density.held))
     at = rng.integers(len(known), size=_TRIED)
     noise = _along(known[density.beside[at]] - known[at][:, None], rng)
     low, high = 0.0, _FARTHEST
     for _ in range(_HALVINGS):
         reach = (low + high) / 2
-        short = float(np.median(_nearest(known[at] + reach * noise, known, 1)[0])) < wanted
+        short = float(np.median(density.away(density._back(known[at] + reach * noise)))) < wanted
         low, high = (reach, high) if short else (low, reach)
     return (low + high) / 2
 

@@ -15,12 +15,11 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from latentstore.latent.network import Coder, perceptron
-from latentstore.latent.training import Noise
+from latentstore.latent.network import Coder, Noise, perceptron
 
 _BLUR = 0.4  # deviation of the noise on a latent before it is decoded
-_PLACE = 10.0  # weight of misleading the adversary of latents, beside the misfit of a row
-_SHARP = 2.0  # weight of misleading the adversary of rows
+_PLACE = 5.0  # weight of misleading the adversary of latents, beside the misfit of a row
+_SHARP = 1.0  # weight of misleading the adversary of rows
 _STEEP = 1.0  # weight of the squared slope of an adversary
 
 
@@ -39,7 +38,7 @@ class GAN:
     def losses(self, rows: Tensor, noise: Noise, share: float) -> Iterator[Tensor]:
         coder = self._coder
         blur, drawn = noise(len(rows), coder.dim), noise(len(rows), coder.dim)
-        (latents,) = coder.heads_of(rows)
+        (latents,) = coder.heads_of(coder.partly(rows, noise))
         blurred = latents + _BLUR * blur
         raw = coder.raw(torch.cat([blurred, drawn]))
         made = coder.rows_of(raw)

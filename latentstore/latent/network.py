@@ -18,10 +18,11 @@ from latentstore.latent.base import Arrays, Data
 from latentstore.latent.rows import Rows
 from latentstore.types import Float32, Int64
 
-WORTH = (
-    100.0  # of all that can be known of a row, in the unit of a misfit: fewer nats than a small grey picture is worth
-)
+Noise = Callable[..., Tensor]  # sizes → a tensor of them from N(0, I)
+
+WORTH = 75.0  # what all that can be known of a row counts; as nats, a small grey picture would be worth twice as much
 _BRIGHT = 1e-3  # how near to 0 and 1 the mean of a value is taken to lie
+_HIDDEN = -0.8416  # a fifth of draws from N(0, 1) lie below
 _SHORT = 256
 _WEIGHED = 2000  # rows that tell what a misfit is worth
 
@@ -59,6 +60,11 @@ class Coder(nn.Module):
         """rows: (n, width) as they came. Returns (n, dim) for each head."""
         answer: Tensor = self.encoder((rows - self.shift) / self.scale)
         return answer.chunk(self.heads, dim=1)
+
+    def partly(self, rows: Tensor, noise: Noise) -> Tensor:
+        """(n, width): the rows with a fifth of their values, drawn anew each time, put to the column's mean. A coder that restores whole
+        rows from such learns what their values have to do with each other (Vincent et al. 2008): near latents are then of one kind."""
+        return torch.where(noise(*rows.shape) < _HIDDEN, self.shift, rows)
 
     def raw(self, latents: Tensor) -> Tensor:
         """(n, width): logits where bounded, else rows less `shift`, over `scale`."""

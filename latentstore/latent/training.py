@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -28,6 +28,7 @@ from latentstore.analysis.progress import Progress
 from latentstore.errors import InvalidInput, TrainingFailed
 from latentstore.fileio import replacing
 from latentstore.latent.base import Data
+from latentstore.latent.network import Noise
 from latentstore.types import Int64
 
 CHECKPOINT = "training.safetensors"
@@ -36,8 +37,6 @@ _PATIENCE = 0.25  # of the planned epochs, without a lower loss on held-out rows
 _LEAST_PATIENCE = 8
 _DEAR = 20  # training takes so many times as long as the checkpoints do
 _DECAY = 0.01
-
-Noise = Callable[..., Tensor]  # sizes → a tensor of them from N(0, I)
 
 
 class Learner(Protocol):

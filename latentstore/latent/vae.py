@@ -11,10 +11,9 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
-from latentstore.latent.network import Coder
-from latentstore.latent.training import Noise
+from latentstore.latent.network import Coder, Noise
 
-FREE = 0.5  # nats of each dimension that cost nothing
+FREE = 0.25  # nats of each dimension that cost nothing
 _RISE = 0.2  # of the training, in which the weight of the divergence rises
 _NARROWEST = -8.0  # logarithm of the least variance
 
@@ -30,17 +29,17 @@ class VAE:
         return [list(self._coder.parameters())]
 
     def losses(self, rows: Tensor, noise: Noise, share: float) -> Iterator[Tensor]:
-        misfit, divergence = self._parts(rows, noise)
+        misfit, divergence = self._parts(self._coder.partly(rows, noise), rows, noise)
         weight = self._beta * min(1.0, share / _RISE)
         yield misfit.mean() + weight * divergence.mean(dim=0).clamp(min=FREE).sum()
 
     def held(self, rows: Tensor, noise: Noise) -> Tensor:
-        misfit, divergence = self._parts(rows, noise)
+        misfit, divergence = self._parts(rows, rows, noise)
         return (misfit + self._beta * divergence.sum(dim=1)).sum()
 
-    def _parts(self, rows: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+    def _parts(self, seen: Tensor, rows: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
         """(n,) the misfit, and (n, dim) the divergence of each dimension from N(0, 1)."""
-        mean, spread = (head.float() for head in self._coder.heads_of(rows))
+        mean, spread = (head.float() for head in self._coder.heads_of(seen))
         spread = spread.clamp(_NARROWEST, -_NARROWEST)
         drawn = mean + (0.5 * spread).exp() * noise(*mean.shape)
         divergence = 0.5 * (mean.square() + spread.exp() - 1 - spread)

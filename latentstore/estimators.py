@@ -111,7 +111,7 @@ class PCA(_Latent):
 
 
 class Autoencoder(_Latent):
-    """A network through a narrow middle, which loses least.
+    """A network through a narrow middle, quick and close to its rows.
 
     epochs: at most; seconds: after which training ends; batch: rows a step; rate: of learning; None is chosen from the data.
     device: "auto", "cpu", "cuda" or "mps".

@@ -68,8 +68,8 @@ def fit(
     model: Annotated[
         Kind,
         typer.Option(
-            help="pca: the main directions, in moments. autoencoder: loses least. vae: the smoothest to walk and sample in. "
-            "gan: the sharpest samples."
+            help="pca: the main directions, in moments. autoencoder: quick and close to its items. vae: made to be walked and "
+            "sampled in. gan: slower, made for sharp samples."
         ),
     ] = Kind.VAE,
     dim: Annotated[int, typer.Option(min=1, metavar="N", help="Dimensions of the new space.")] = 32,

@@ -267,7 +267,7 @@ class Space:
     def fit(
         self,
         kind: str = "vae",
-        dim: int = 32,
+        dim: int | None = None,
         name: str | None = None,
         *,
         source: str | None = None,
@@ -283,13 +283,14 @@ class Space:
     ) -> Space:
         """A new space, made by a model that learns from the items of this one: each gets a latent, and latents can be decoded.
 
-        kind: "pca", "autoencoder", "vae" or "gan". name: that of the kind and dim, such as "vae32", when None; under the name of a
-        latent space that is there, a new version of it, which `switch` makes active. source: what the model sees of an item,
-        "image", "audio" or its "vectors" in this space; content where it is at hand when None. where: which items to learn from.
-        size: side of pictures in pixels. device: "auto", "cpu", "cuda" or "mps". seconds, epochs: when training ends at the latest.
-        beta: of a vae, the weight of its prior. whiten: of pca, each dimension to variance 1. The same items and seed give the same
-        model on one machine. A fit that was killed goes on where it was when it is asked for again. Items that are added
-        meanwhile and later get their latents, too.
+        kind: "pca", "autoencoder", "vae" or "gan". dim: when None, the fewest of 32, 64 and 128 whose main directions tell three
+        quarters of what tells held-out items apart, and no more than one for six items. name: that of the kind and dim, such as
+        "vae32", when None; under the name of a latent space that is there, a new version of it, which `switch` makes active.
+        source: what the model sees of an item, "image", "audio" or its "vectors" in this space; content where it is at hand when
+        None. where: which items to learn from. size: side of pictures in pixels. device: "auto", "cpu", "cuda" or "mps". seconds,
+        epochs: when training ends at the latest. beta: of a vae, the weight of its prior. whiten: of pca, each dimension to
+        variance 1. The same items and seed give the same model on one machine. A fit that was killed goes on where it was when it
+        is asked for again. Items that are added meanwhile and later get their latents, too.
         Raises InvalidInput where there is too little to learn from, TrainingFailed, ReadOnlyStore.
         """
         from latentstore.engine.latents import fit

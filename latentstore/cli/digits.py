@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 COLLECTION = "digits"
 DIM = 16
 SAMPLES = 48
-EPOCHS = 50  # enough to read every sample by, in half a minute
+EPOCHS = 75  # enough to read every sample by, in half a minute
 FRAMES = 25  # of the animation, one way
 LEAST, MOST = 0, 16  # how dark a pixel of a scan is
 

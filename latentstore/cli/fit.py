@@ -72,7 +72,14 @@ def fit(
             "sampled in. gan: slower, made for sharp samples."
         ),
     ] = Kind.VAE,
-    dim: Annotated[int, typer.Option(min=1, metavar="N", help="Dimensions of the new space.")] = 32,
+    dim: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Dimensions of the new space. 32, 64 or 128 when absent, after how much tells items apart.",
+        ),
+    ] = None,
     name: Annotated[
         str | None,
         typer.Option(

@@ -62,7 +62,7 @@ class Settings:
     """
 
     kind: str
-    dim: int
+    dim: int | None = None
     seed: int = 0
     device: str = "auto"  # one of DEVICES; "auto": cuda, else mps, else cpu
     epochs: int | None = None
@@ -103,10 +103,13 @@ def check_enough(items: int, width: int, dim: int) -> None:
     """Raises InvalidInput where so few items, or rows so short, say nothing of so many dimensions."""
     if dim > width:
         raise InvalidInput(f"expected a dim of at most {width}, the values in a row, got {dim}; ask for a smaller one")
-    needed = max(_LEAST, 2 * dim)
-    if items < needed:
-        smaller = f"ask for a dim of at most {items // 2}, or " if items >= _LEAST else ""
-        raise InvalidInput(f"{dim} dimensions need at least {needed} items, there are {items}; {smaller}add more items")
+    if items < _LEAST:
+        raise InvalidInput(f"a model needs at least {_LEAST} items to learn from, there are {items}; add more items")
+    if items < 2 * dim:
+        raise InvalidInput(
+            f"{dim} dimensions need at least {2 * dim} items, there are {items}; ask for a dim of at most {items // 2}, "
+            "or add more items"
+        )
 
 
 def _whole(name: str, value: Any) -> None:

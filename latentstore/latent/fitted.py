@@ -21,7 +21,7 @@ import numpy as np
 from latentstore.encoders.base import let_idle_threads_sleep
 from latentstore.errors import AlreadyExists, Corrupted, DimensionMismatch, InvalidInput, NotFinite
 from latentstore.fileio import read_sealed, storage_errors, sync_file, sync_folder, write_sealed
-from latentstore.latent import density, forms
+from latentstore.latent import density, forms, wide
 from latentstore.latent.base import KINDS, Model
 from latentstore.latent.density import REJECT, Density, Draw
 from latentstore.latent.forms.base import Form
@@ -214,6 +214,9 @@ def model_of(facts: dict[str, Any], arrays: dict[str, Any]) -> Model:
         return PCA.of(facts, arrays)
     if facts["kind"] not in KINDS:
         raise ValueError(f"no model {facts['kind']!r} is known")
+    if "axes" in facts:
+        axes, model = wide.parts(arrays)
+        return wide.Wide(PCA.of(facts["axes"], axes), model_of(facts["model"], model))
     let_idle_threads_sleep()
     from latentstore.latent.network import neural
 

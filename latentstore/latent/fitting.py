@@ -12,7 +12,7 @@ import numpy as np
 from latentstore.analysis.progress import Progress, silent
 from latentstore.encoders.base import let_idle_threads_sleep
 from latentstore.errors import DimensionMismatch
-from latentstore.latent import density, pca
+from latentstore.latent import density, dimension, pca
 from latentstore.latent.base import Data, Model, Settings, check_enough
 from latentstore.latent.fitted import Fitted
 from latentstore.latent.forms.base import Form
@@ -43,11 +43,12 @@ def fit(
     """
     if rows.width != form.width:
         raise DimensionMismatch(f"expected rows of {form.width} values, got {rows.width}")
-    check_enough(len(rows), rows.width, settings.dim)
     began = perf_counter()
     train, held = split(len(rows), settings.seed)
     data = Data(rows, train, held, form.bounded)
-    model, training = _model(data, settings, checkpoints, progress)
+    dim = settings.dim if settings.dim is not None else dimension.enough(data, settings.seed)
+    check_enough(len(rows), rows.width, dim)
+    model, training = _model(data, dim, settings, checkpoints, progress)
     found = _with_density(form, model, data, settings.seed, progress)
     record = _record(found, data, settings, training, progress)
     return replace(found, record={**record, "seconds": round(perf_counter() - began, 3)})
@@ -61,14 +62,14 @@ def split(n: int, seed: int) -> tuple[Int64, Int64]:
 
 
 def _model(
-    data: Data, settings: Settings, checkpoints: Path | None, progress: Progress
+    data: Data, dim: int, settings: Settings, checkpoints: Path | None, progress: Progress
 ) -> tuple[Model, dict[str, Any] | None]:
     if settings.kind == pca.PCA.kind:
-        return pca.fit(data, settings, progress), None
+        return pca.fit(data, dim, progress, seed=settings.seed, whiten=settings.whiten), None
     let_idle_threads_sleep()
     from latentstore.latent import trained
 
-    return trained.fit(data, settings, checkpoints, progress)
+    return trained.fit(data, dim, settings, checkpoints, progress)
 
 
 def _with_density(form: Form, model: Model, data: Data, seed: int, progress: Progress) -> Fitted:
@@ -116,10 +117,9 @@ def _record(
 def _error(found: Fitted, data: Data, settings: Settings, held: Rows) -> dict[str, Any]:
     """Of held-out items, the mean squared error of a value: of the model, of PCA with as many dimensions, of the mean of all items."""
     errors = found.row_errors(held)
-    if isinstance(found.model, pca.PCA):
-        plain = found
-    else:
-        plain = replace(found, model=pca.fit(data, replace(settings, kind="pca", whiten=False), silent))
+    plain = found
+    if not isinstance(found.model, pca.PCA):
+        plain = replace(found, model=pca.fit(data, found.dim, silent, seed=settings.seed))
     center = np.square(held.take(np.arange(len(held))) - plain.model.decode(np.zeros((1, found.dim), np.float32)))
     return {
         "unit": found.form.error_unit,

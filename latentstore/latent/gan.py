@@ -49,7 +49,8 @@ class GAN:
         yield _told(self._rows, self._seen(rows), self._seen(made[len(rows) :].detach()))
 
     def held(self, rows: Tensor, noise: Noise) -> Tensor:
-        return self._coder.misfit(self._coder.raw(self._coder.heads_of(rows)[0]), rows).sum()
+        (latents,) = self._coder.heads_of(rows)
+        return self._coder.misfit(self._coder.raw(latents + _BLUR * noise(*latents.shape)), rows).sum()
 
     def _seen(self, rows: Tensor) -> Tensor:
         return (rows - self._coder.shift) / self._coder.scale

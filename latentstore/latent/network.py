@@ -20,10 +20,15 @@ from latentstore.types import Float32, Int64
 
 Noise = Callable[..., Tensor]  # sizes → a tensor of them from N(0, I)
 
-WORTH = 75.0  # what all that can be known of a row counts; as nats, a small grey picture would be worth twice as much
+# What all that can be known of a row counts; more, where there are more dimensions than _ROOM to tell it by. As nats, a small grey
+# picture would be worth twice as much.
+WORTH = 75.0
+_ROOM = 32
 _BRIGHT = 1e-3  # how near to 0 and 1 the mean of a value is taken to lie
 _HIDDEN = -0.8416  # a fifth of draws from N(0, 1) lie below
 _SHORT = 256
+_QUIET = 0.1  # of their usual weights
+_LEAST = 1e-6  # deviation that is divided by
 _WEIGHED = 2000  # rows that tell what a misfit is worth
 
 
@@ -42,34 +47,41 @@ def hidden(width: int) -> tuple[int, int]:
 
 class Coder(nn.Module):
     """An encoder and a decoder. bounded: decoded values are in 0..1, through a sigmoid. heads: how many numbers the encoder gives for
-    each dimension; the first is the latent."""
+    each dimension; the first is the latent. straight: a linear way beside the perceptrons, there and back."""
 
     shift: Tensor
     scale: Tensor
 
-    def __init__(self, width: int, dim: int, sizes: Sequence[int], *, bounded: bool, heads: int = 1) -> None:
+    def __init__(
+        self, width: int, dim: int, sizes: Sequence[int], *, bounded: bool, heads: int = 1, straight: bool = False
+    ) -> None:
         super().__init__()
         self.width, self.dim, self.sizes, self.bounded, self.heads = width, dim, tuple(sizes), bounded, heads
         self.weight = 1.0  # of a misfit, while learning
+        self.hides = width > _SHORT and not straight
         self.encoder = perceptron([width, *sizes, heads * dim])
         self.decoder = perceptron([dim, *reversed(sizes), width])
+        self.ahead = nn.Linear(width, dim, bias=False) if straight else None
+        self.back = nn.Linear(dim, width, bias=False) if straight else None
         self.register_buffer("shift", torch.zeros(width))
         self.register_buffer("scale", torch.ones(()))
 
     def heads_of(self, rows: Tensor) -> tuple[Tensor, ...]:
         """rows: (n, width) as they came. Returns (n, dim) for each head."""
-        answer: Tensor = self.encoder((rows - self.shift) / self.scale)
-        return answer.chunk(self.heads, dim=1)
+        seen = (rows - self.shift) / self.scale
+        latents, *others = self.encoder(seen).chunk(self.heads, dim=1)
+        return (latents if self.ahead is None else latents + self.ahead(seen), *others)
 
     def partly(self, rows: Tensor, noise: Noise) -> Tensor:
         """(n, width): the rows with a fifth of their values, drawn anew each time, put to the column's mean. A coder that restores whole
-        rows from such learns what their values have to do with each other (Vincent et al. 2008): near latents are then of one kind."""
-        return torch.where(noise(*rows.shape) < _HIDDEN, self.shift, rows)
+        rows from such learns what their values have to do with each other (Vincent et al. 2008): near latents are then of one kind.
+        Short rows, and coordinates along main directions, come whole: there, no value tells of another."""
+        return torch.where(noise(*rows.shape) < _HIDDEN, self.shift, rows) if self.hides else rows
 
     def raw(self, latents: Tensor) -> Tensor:
         """(n, width): logits where bounded, else rows less `shift`, over `scale`."""
         raw: Tensor = self.decoder(latents)
-        return raw
+        return raw if self.back is None else raw + self.back(latents)
 
     def rows_of(self, raw: Tensor) -> Tensor:
         """What `raw` gave, as rows."""
@@ -118,6 +130,7 @@ class Neural:
             "hidden": list(coder.sizes),
             "bounded": coder.bounded,
             "heads": coder.heads,
+            "straight": coder.ahead is not None,
             "prior": self.prior,
         }
 
@@ -127,7 +140,14 @@ class Neural:
 
 def neural(facts: dict[str, Any], arrays: Arrays) -> Neural:
     """What `facts` and `arrays` of a Neural gave, as that model again. Raises ValueError where they do not belong together."""
-    coder = Coder(facts["width"], facts["dim"], facts["hidden"], bounded=facts["bounded"], heads=facts["heads"])
+    coder = Coder(
+        facts["width"],
+        facts["dim"],
+        facts["hidden"],
+        bounded=facts["bounded"],
+        heads=facts["heads"],
+        straight=facts["straight"],
+    )
     try:
         coder.load_state_dict({name: torch.tensor(array) for name, array in arrays.items()})
     except RuntimeError as cause:
@@ -135,10 +155,10 @@ def neural(facts: dict[str, Any], arrays: Arrays) -> Neural:
     return Neural(facts["kind"], coder, prior=facts["prior"])
 
 
-def coder_for(data: Data, dim: int, heads: int = 1) -> Coder:
-    """A Coder with fresh weights, centred and scaled to the rows to learn from; it begins by decoding everything to nearly
-    their mean, which loses WORTH of a row."""
-    coder = Coder(data.width, dim, hidden(data.width), bounded=data.bounded, heads=heads)
+def coder_for(data: Data, dim: int, heads: int = 1, *, straight: bool = False) -> Coder:
+    """A Coder with fresh weights, centred and scaled to the rows to learn from. It begins by decoding everything to nearly their mean,
+    which loses WORTH; straight: as PCA would, where columns are coordinates along main directions, largest first."""
+    coder = Coder(data.width, dim, hidden(data.width), bounded=data.bounded, heads=heads, straight=straight)
     mean, deviation = _moments(data.rows, data.train)
     coder.shift.copy_(torch.from_numpy(mean.astype(np.float32)))
     coder.scale.fill_(deviation if deviation > 0 else 1.0)
@@ -149,8 +169,22 @@ def coder_for(data: Data, dim: int, heads: int = 1) -> Coder:
         some = torch.from_numpy(data.rows.take(data.train[:: len(data.train) // _WEIGHED + 1]))
         lost = float(coder.misfit(raw.expand(some.shape), some).mean())
     # However wide or flat the rows, noise and divergence of latents weigh the same beside what is lost of them.
-    coder.weight = WORTH / lost if lost > 0 else 1.0
+    coder.weight = WORTH * max(1.0, dim / _ROOM) / lost if lost > 0 else 1.0
+    if coder.ahead is not None and coder.back is not None:
+        _begin_as_pca(coder, coder.ahead, coder.back, some)
     return coder
+
+
+def _begin_as_pca(coder: Coder, ahead: nn.Linear, back: nn.Linear, rows: Tensor) -> None:
+    """Each latent is a column, to deviation 1; what the perceptrons add is small."""
+    spread = ((rows - coder.shift) / coder.scale).std(dim=0)[: coder.dim].clamp(min=_LEAST)
+    at = torch.arange(coder.dim)
+    with torch.no_grad():
+        for layer, diagonal in ((ahead, 1 / spread), (back, spread)):
+            layer.weight.zero_()
+            layer.weight[at, at] = diagonal
+        for layers in (coder.encoder, coder.decoder):
+            cast(nn.Linear, layers[-1]).weight.mul_(_QUIET)
 
 
 def _moments(rows: Rows, at: Int64) -> tuple[Any, float]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from latentstore.analysis.progress import Progress
-from latentstore.latent.base import Arrays, Data, Settings
+from latentstore.latent.base import Arrays, Data
 from latentstore.types import Float32, Int64
 
 MEMORY = 1 << 30  # bytes of rows as float32
@@ -62,23 +62,23 @@ class PCA:
         return cls(arrays, whiten=bool(facts["whiten"]))
 
 
-def fit(data: Data, settings: Settings, progress: Progress) -> PCA:
-    """Of the rows to learn from. `settings.dim` is at most their number and their width."""
+def fit(data: Data, dim: int, progress: Progress, *, seed: int = 0, whiten: bool = False) -> PCA:
+    """Of the rows to learn from. dim: at most their number and their width."""
     from sklearn import decomposition
 
     progress("finding directions", 0.0)
     if len(data.train) * data.width * 4 > MEMORY:
-        found = incremental(data, settings.dim, progress)
+        found = incremental(data, dim, progress)
     else:
-        found = decomposition.PCA(settings.dim, random_state=settings.seed).fit(data.rows.take(data.train))
+        found = decomposition.PCA(dim, random_state=seed).fit(data.rows.take(data.train))
     progress("finding directions", 1.0)
     arrays = {
         "mean": found.mean_,
-        "components": found.components_[: settings.dim],
-        "variance": found.explained_variance_[: settings.dim],
-        "explained": found.explained_variance_ratio_[: settings.dim],
+        "components": found.components_[:dim],
+        "variance": found.explained_variance_[:dim],
+        "explained": found.explained_variance_ratio_[:dim],
     }
-    return PCA({name: np.asarray(array, np.float32) for name, array in arrays.items()}, whiten=settings.whiten)
+    return PCA({name: np.asarray(array, np.float32) for name, array in arrays.items()}, whiten=whiten)
 
 
 def incremental(data: Data, dim: int, progress: Progress) -> Any:

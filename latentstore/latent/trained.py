@@ -10,8 +10,9 @@ from typing import Any
 import torch
 
 from latentstore.analysis.progress import Progress
+from latentstore.latent import wide
 from latentstore.latent.autoencoder import Autoencoder
-from latentstore.latent.base import Data, Settings
+from latentstore.latent.base import Data, Model, Settings
 from latentstore.latent.gan import GAN
 from latentstore.latent.network import Coder, Neural, coder_for
 from latentstore.latent.training import Learner, Plan, device_of, train
@@ -20,9 +21,9 @@ from latentstore.latent.vae import VAE
 _STEPS = 3000  # of a training, at least so many
 _EPOCHS = (10, 400)  # at least, and at most
 _RATE = 2e-3
+_GENTLE = 5e-4  # rate where the training begins with what PCA knows
 _BATCHES = 16  # an epoch has at least so many, where batches are not the smallest yet
 _SIZES = (16, 32, 64, 128)
-_NARROW = 1024  # values in a row, up to which threads cost more time than they save
 _LEARNERS: dict[str, Callable[[Coder, Settings], Learner]] = {
     "autoencoder": lambda coder, _: Autoencoder(coder),
     "vae": lambda coder, settings: VAE(coder, settings.beta),
@@ -30,30 +31,50 @@ _LEARNERS: dict[str, Callable[[Coder, Settings], Learner]] = {
 }
 
 
-def fit(data: Data, settings: Settings, checkpoints: Path | None, progress: Progress) -> tuple[Neural, dict[str, Any]]:
-    """The model, and how its training went. Raises InvalidInput for a device that is not there, TrainingFailed."""
+def fit(
+    data: Data, dim: int, settings: Settings, checkpoints: Path | None, progress: Progress
+) -> tuple[Model, dict[str, Any]]:
+    """The model of so many dimensions, and how its training went. Raises InvalidInput for a device that is not there, TrainingFailed."""
+    if data.width <= wide.WIDTH:
+        return _fit(data, dim, settings, checkpoints, progress)
+    axes = wide.axes(data, dim, settings.seed, progress)
+    model, record = _fit(wide.along(axes, data), dim, settings, checkpoints, progress, straight=True)
+    return wide.Wide(axes, model), record
+
+
+def _fit(
+    data: Data, dim: int, settings: Settings, checkpoints: Path | None, progress: Progress, *, straight: bool = False
+) -> tuple[Model, dict[str, Any]]:
     device = device_of(settings.device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        coder = coder_for(data, settings.dim, heads=2 if settings.kind == "vae" else 1)
+        coder = coder_for(data, dim, heads=2 if settings.kind == "vae" else 1, straight=straight)
         learner = _LEARNERS[settings.kind](coder, settings)
-    with _threads(data.width):
-        record = train(learner, data, plan(len(data.train), settings), device, checkpoints, progress)
+    with _one_thread():
+        record = train(
+            learner,
+            data,
+            plan(len(data.train), settings, _GENTLE if straight else _RATE),
+            device,
+            checkpoints,
+            progress,
+        )
     return Neural(settings.kind, coder, prior=settings.kind != "autoencoder"), record
 
 
-def plan(rows: int, settings: Settings) -> Plan:
+def plan(rows: int, settings: Settings, rate: float = _RATE) -> Plan:
     """What is asked; where it leaves a choice, one for so many rows to learn from."""
     batch = settings.batch or max(size for size in _SIZES if size == _SIZES[0] or size * _BATCHES <= rows)
     fewest, most = _EPOCHS
     epochs = settings.epochs or min(most, max(fewest, round(_STEPS * batch / rows)))
-    return Plan(epochs, batch, settings.rate or _RATE, settings.seconds, settings.seed)
+    return Plan(epochs, batch, settings.rate or rate, settings.seconds, settings.seed)
 
 
 @contextmanager
-def _threads(width: int) -> Iterator[None]:
+def _one_thread() -> Iterator[None]:
+    # Products of rows this short take less of the processor on one thread than on several, and give the same weights on any machine.
     before = torch.get_num_threads()
-    torch.set_num_threads(1 if width <= _NARROW else before)
+    torch.set_num_threads(1)
     try:
         yield
     finally:

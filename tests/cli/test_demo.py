@@ -60,7 +60,7 @@ def test_the_demo_turns_a_3_into_an_8_and_draws_new_digits(first):
     with latentstore.open(folder / "digits.latent", read_only=True) as store:
         record = store.collection("digits").space("vae16").record
     assert record["items"] == 1797
-    assert record["error"]["mean"] < 0.75 * record["error"]["pca"]
+    assert record["error"]["mean"] < 0.85 * record["error"]["pca"]
 
 
 def test_what_the_demo_says_to_try_runs(cli, first, tmp_path):

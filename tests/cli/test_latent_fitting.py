@@ -116,4 +116,4 @@ def test_too_few_items_are_refused_in_one_line(run, tmp_path):
     run("ingest", "few.latent", "a.png")
     refused = run("fit", "few.latent")
     assert (refused.status, refused.out) == (1, "")
-    assert "32 dimensions need at least 64 items, there are 1" in refused.err
+    assert "a model needs at least 10 items to learn from, there are 1" in refused.err

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from latentstore.errors import AlreadyExists, Corrupted, DimensionMismatch, InvalidInput, NotFinite
-from latentstore.latent import fitting
+from latentstore.latent import fitting, forms
 from latentstore.latent.base import KINDS, Settings
 from latentstore.latent.fitted import CONFIG, FILES, WEIGHTS, load
 from latentstore.latent.rows import Rows
+from latentstore.types import Metric
 from tests.latent.digits import fitted, form, pictures, quick, rows
 
 
@@ -186,3 +187,30 @@ def test_the_record_says_what_was_asked_and_what_came_of_it():
     held = rows(600).take(fitting.split(600, 0)[1])
     again = quick("vae").row_errors(Rows(held))
     assert record["error"]["mean"] == pytest.approx(float(again.mean()), rel=1e-5)
+
+
+def plane(n=400, width=1500, seed=0):
+    """Rows of more values than a network takes at once, near a curved surface."""
+    rng = np.random.default_rng(seed)
+    along = rng.normal(size=(n, 3))
+    bent = np.column_stack([along, along**2]) @ rng.normal(size=(6, width))
+    return (bent + 0.05 * rng.normal(size=(n, width))).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", ["autoencoder", "vae", "gan"])
+def test_long_rows_are_learned_along_their_main_directions_and_saved_whole(kind, tmp_path):
+    vectors = plane()
+    long = forms.choose("vector", vectors, metric=Metric.L2, scale="one")
+    found = fitting.fit(long, Rows(long.rows(vectors)), Settings(kind, 3, epochs=40))
+    assert found.model.width == 1500 and found.record["error"]["mean"] < 1.05 * found.record["error"]["pca"]
+    found.save(tmp_path / "model")
+    again = load(tmp_path / "model")
+    assert again.fingerprint == found.fingerprint
+    assert np.array_equal(again.encode(vectors[:20]), found.encode(vectors[:20]))
+
+
+def test_an_autoencoder_follows_a_curved_surface_that_pca_cannot():
+    vectors = plane(n=1500)
+    long = forms.choose("vector", vectors, metric=Metric.L2, scale="one")
+    error = fitting.fit(long, Rows(long.rows(vectors)), Settings("autoencoder", 3)).record["error"]
+    assert error["mean"] < 0.7 * error["pca"]

@@ -6,7 +6,7 @@ from sklearn import decomposition
 
 from latentstore.analysis.progress import silent
 from latentstore.latent import pca
-from latentstore.latent.base import Data, Settings
+from latentstore.latent.base import Data
 from latentstore.latent.rows import Rows
 
 
@@ -17,7 +17,7 @@ def some(n=500, width=30, seed=0):
 
 
 def fitted(data, dim=5, **asked):
-    return pca.fit(data, Settings("pca", dim, **asked), silent)
+    return pca.fit(data, dim, silent, **asked)
 
 
 def test_latents_are_those_of_scikit_learn():

@@ -67,22 +67,24 @@ def fit(engine: Engine, space: str, asked: Asked, progress: Progress) -> str:
     """The name of the new version. Raises InvalidInput where there is too little to learn from, TrainingFailed, ReadOnlyStore."""
     if engine.read_only:
         raise ReadOnlyStore(f"{engine.folder.parent} was opened with read_only=True; open it without to fit a space")
-    base = _base(engine.snapshot, asked)
+    if asked.name is not None:
+        _check_name(engine.snapshot, asked.name)
     snapshot, view, allowed = read.moment(engine, space, asked.where)
     learnt = view.vectors.rows[view.all_live() if allowed is None else allowed.slots]
     sees = _sees(engine, snapshot, view, learnt, asked)
     job = _Job(engine, snapshot, view, sees, asked, progress)
-    with job.trained(learnt) as model, _version(engine, base) as name:
-        return _add(engine, name, view.row.name, sees, model, progress)
+    with job.trained(learnt) as model:
+        base = asked.name or f"{model.kind}{model.dim}"
+        _check_name(engine.snapshot, base)
+        with _version(engine, base) as name:
+            return _add(engine, name, view.row.name, sees, model, progress)
 
 
-def _base(snapshot: Snapshot, asked: Asked) -> str:
-    base = asked.name if asked.name is not None else f"{asked.settings.kind}{asked.settings.dim}"
-    if not isinstance(base, str) or not _NAME.fullmatch(base):
-        raise InvalidInput(f"a space's name is letters, digits, '_' and '-', at most 58, got {base!r}")
-    if base.casefold() in {view.row.name.casefold() for view in snapshot.own}:
-        raise InvalidInput(f"space {base!r} is one of the collection's own; choose another name for the fitted one")
-    return base
+def _check_name(snapshot: Snapshot, name: str) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidInput(f"a space's name is letters, digits, '_' and '-', at most 58, got {name!r}")
+    if name.casefold() in {view.row.name.casefold() for view in snapshot.own}:
+        raise InvalidInput(f"space {name!r} is one of the collection's own; choose another name for the fitted one")
 
 
 def _sees(engine: Engine, snapshot: Snapshot, view: SpaceView, rows: Int64, asked: Asked) -> str:

@@ -61,6 +61,21 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def timed(work: Callable[[], None]) -> tuple[float, int]:
+    """Seconds of `work`, and by how many bytes memory in use rose above what it was before, at most."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = memory("VmRSS")
+    began = perf_counter()
+    work()
+    return perf_counter() - began, memory("VmHWM") - before
+
+
+def memory(what: str) -> int:
+    """A line of /proc/self/status, in bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(what + ":"))
+
+
 def interleaved(
     contenders: Mapping[str, Callable[[int], object]], calls: int, *, passes: int = 5, block: int = 50, warm: int = 50
 ) -> dict[str, Float64]:
@@ -143,6 +158,13 @@ def machine() -> dict[str, Any]:
         "versions": {name: version(name) for name in _PACKAGES},
         "load_average": os.getloadavg(),
     }
+
+
+def over_seeds(runs: Sequence[Mapping[str, float]], name: str, digits: int = 4) -> str:
+    """Mean and standard deviation of a figure over the seeds."""
+    values = [run[name] for run in runs]
+    wide = f" ± {np.std(values):.2g}" if len(values) > 1 else ""
+    return f"{np.mean(values):.{digits}g}{wide}"
 
 
 def save(name: str, parameters: Mapping[str, Any], results: Any, bounds: Sequence[Bound]) -> None:

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from benchmarks.report import RESULTS
+from benchmarks.report import RESULTS, over_seeds
 
-_MILLION = "-1000000"
+_SMALL, _MILLION = "-10000", "-1000000"
 
 
 def kept(name: str) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def kept(name: str) -> dict[str, Any]:
 
 def markdown() -> str:
     """Everything there is, table after table; what was not measured is left out."""
-    parts = [part for suffix in ("", _MILLION) for part in _of_size(suffix)]
+    parts = [part for suffix in (_SMALL, "", _MILLION) for part in _of_size(suffix)]
     if _there("write"):
         parts.append(_writes(kept("write")))
     if _there("encode"):
@@ -195,7 +195,70 @@ def _strange(result: dict[str, Any]) -> str:
     )
 
 
-_ANALYSES = {"clusters": _clustered, "outliers": _strange}
+def _learned(result: dict[str, Any]) -> str:
+    found = result["results"]
+    parts = [_digits(found[name], heading) for name, heading in _DIGITS.items() if name in found]
+    if "photos" in found:
+        parts.append(_photos(found["photos"]))
+    return "\n\n".join([*parts, *(_costs(found[name]) for name in ("mnist",) if name in found)])
+
+
+_DIGITS = {
+    "mnist": "MNIST, 28 x 28, 32 dimensions, 2,000 held out",
+    "digits of scikit-learn": "scikit-learn's digits, 8 x 8, 16 dimensions, 360 held out",
+}
+
+
+def _digits(found: dict[str, list[dict[str, float]]], heading: str) -> str:
+    (plain,) = found["pca"]
+    lines = []
+    for kind, runs in found.items():
+        beside = [
+            {**run, "beside": run["error"] / plain["error"], "far": run["samples"] / run["reconstructions"]}
+            for run in runs
+        ]
+        named = ("error", "beside", "neighbours", "far", "confidence", "scarcest")
+        lines.append(
+            [kind, *(over_seeds(beside, name, 3) for name in named), f"{max(run['dead'] for run in runs):.0%}"]
+        )
+    columns = ("error", "of PCA's", "kNN-10", "samples' distance over reconstructions'", "confidence in samples")
+    return _table([heading, *columns, "scarcest digit", "dead dimensions"], lines)
+
+
+def _photos(found: dict[str, list[dict[str, float]]]) -> str:
+    lines = []
+    for kind, runs in found.items():
+        beside = [
+            {**run, "beside": run["error"] / run["pca"], "back": 1 - run["error"] / run["nothing"]} for run in runs
+        ]
+        named = ("dim", "error", "beside", "back", "cpu seconds", "peak MB")
+        lines.append([kind, *(over_seeds(beside, name, 3) for name in named)])
+    columns = (
+        "dimensions, chosen",
+        "error",
+        "of PCA's",
+        "of what differs, comes back",
+        "CPU s of a fit",
+        "MB above what was there",
+    )
+    return _table(["1,000 photos, each of another thing, 64 x 64 in colour", *columns], lines)
+
+
+def _costs(found: dict[str, list[dict[str, float]]]) -> str:
+    named = ("cpu seconds", "rows/s", "peak MB", "disk MB", "decode ms", "alone ms")
+    lines = [[kind, *(over_seeds(runs, name, 3) for name in named)] for kind, runs in found.items()]
+    columns = (
+        "CPU s of a fit",
+        "rows/s while training",
+        "MB above what was there",
+        "MB on disk",
+        "ms to decode one of 1,000",
+        "one alone",
+    )
+    return _table(["MNIST, 32 dimensions", *columns], lines)
+
+
+_ANALYSES = {"clusters": _clustered, "outliers": _strange, "latent": _learned}
 
 
 def _bounds() -> Iterator[dict[str, Any]]:

@@ -56,7 +56,7 @@ def ours(folder: Path, given: Sequence[Batch]) -> dict[str, Any]:
     """Add everything, then wait until the background has built what it builds."""
     with latentstore.open(folder / "store.latent") as store:
         docs = store.create("docs", metric="cosine")
-        taken, peak = timed(lambda: _add_all(docs, given))
+        taken, peak = report.timed(lambda: _add_all(docs, given))
         facts: dict[str, Any] = {"covered_at_last_add": _covered(docs), "files_open": _count(folder)}
         began = perf_counter()
         while any(lags(docs.engine, view) for view in docs.engine.snapshot.spaces.values()):
@@ -90,7 +90,7 @@ def plain_files(folder: Path, given: Sequence[Batch]) -> dict[str, Any]:
                     file.flush()
                     os.fsync(file.fileno())
 
-    taken, peak = timed(write)
+    taken, peak = report.timed(write)
     return {"seconds": taken, "peak_bytes": peak, "bytes": sizes(folder), "files": _count(folder)}
 
 
@@ -109,7 +109,7 @@ def sqlite(folder: Path, given: Sequence[Batch]) -> dict[str, Any]:
             connection.executemany("insert into items values (?, ?, ?, ?, ?, ?, ?, ?)", _lines(batch))
             connection.execute("commit")
 
-    taken, peak = timed(write)
+    taken, peak = report.timed(write)
     connection.close()
     return {"seconds": taken, "peak_bytes": peak, "bytes": sizes(folder), "files": _count(folder)}
 
@@ -118,21 +118,6 @@ def _lines(batch: Batch) -> Iterator[tuple[Any, ...]]:
     for text, vector, name, facts in zip(*batch, strict=True):
         rest = (facts["category"], facts["number"], facts["weight"], facts["day"].isoformat(), facts["checked"])
         yield (name, text, *rest, vector.tobytes())
-
-
-def timed(work: Callable[[], None]) -> tuple[float, int]:
-    """Seconds of `work`, and by how many bytes memory in use rose above what it was before, at most."""
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    before = memory("VmRSS")
-    began = perf_counter()
-    work()
-    return perf_counter() - began, memory("VmHWM") - before
-
-
-def memory(what: str) -> int:
-    """A line of /proc/self/status, in bytes."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(what + ":"))
 
 
 def sizes(folder: Path) -> dict[str, int]:

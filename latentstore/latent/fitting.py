@@ -23,6 +23,7 @@ HELD = 2000  # rows held out at most
 _SHARE = 10  # one in so many is held out, and
 _ENOUGH = 20  # at least so many where that is no more than a fifth
 _HEARD = 20  # held-out items whose own content, without a model between, is held against them
+_NOTHING = 1e-3  # of an error; beside less than that, a factor says nothing
 _ACTIVE = (
     0.01  # of the largest variance of a latent; a dimension with less says nothing of an item (after Burda et al. 2016)
 )
@@ -134,8 +135,8 @@ def _error(found: Fitted, data: Data, settings: Settings, held: Rows) -> dict[st
 def _beside_pca(kind: str, error: dict[str, Any]) -> list[str]:
     if error["mean"] <= error["pca"] * (1 + 1e-6):
         return []
-    times = error["mean"] / error["pca"] if error["pca"] > 0 else float("inf")
-    return [
-        f"this {kind} loses {times:.2f} times as much of a held-out item as PCA of the same dimension "
-        f"({error['mean']:.4g} against {error['pca']:.4g})"
-    ]
+    lost = f"({error['mean']:.4g} against {error['pca']:.4g})"
+    if error["pca"] <= _NOTHING * error["mean"]:
+        return [f"PCA of the same dimension loses next to nothing of a held-out item, this {kind} does {lost}"]
+    times = error["mean"] / error["pca"]
+    return [f"this {kind} loses {times:.2f} times as much of a held-out item as PCA of the same dimension {lost}"]

@@ -141,6 +141,13 @@ def test_a_model_that_does_worse_than_pca_says_so():
     assert "times as much of a held-out item as PCA" in found.record["warnings"][0]
 
 
+def test_beside_a_pca_that_loses_nothing_no_factor_is_told():
+    flat = np.random.default_rng(0).normal(size=(200, 2)).astype(np.float32) @ np.ones((2, 20), np.float32)
+    exact = forms.choose("vector", flat, metric=Metric.L2, scale="one")
+    found = fitting.fit(exact, Rows(exact.rows(flat)), Settings("autoencoder", 4, epochs=3))
+    assert "PCA of the same dimension loses next to nothing" in found.record["warnings"][0]
+
+
 def test_points_that_are_none_of_the_space_are_refused():
     with pytest.raises(DimensionMismatch, match=r"\(n, 8\)"):
         quick("vae").decode(np.zeros((2, 9), np.float32))

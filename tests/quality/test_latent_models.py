@@ -38,7 +38,7 @@ def test_neighbours_in_an_autoencoder_share_their_class_as_often_as_in_pca(seed)
 
 
 @seeds
-@pytest.mark.parametrize("kind", ["autoencoder", "vae"])
+@pytest.mark.parametrize("kind", ["autoencoder", "vae", "gan"])
 def test_samples_look_to_a_classifier_nearly_as_real_as_reconstructions(kind, seed):
     assert found(kind, seed)["samples"] <= 1.5 * found(kind, seed)["reconstructions"]
 

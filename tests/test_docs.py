@@ -73,8 +73,8 @@ def test_every_example_runs(tmp_path, monkeypatch):
     (tmp_path / "reviews.csv").write_text("review,kind,year\n" + "\n".join(reviews))
     photos = tmp_path / "photos"
     photos.mkdir()
-    for at, scan in enumerate(load_digits().images[:102]):
-        path = photos / f"{at}.png" if at < 100 else tmp_path / ("photo.jpg", "holiday.jpg")[at - 100]
+    for at, scan in enumerate(load_digits().images[:202]):
+        path = photos / f"{at}.png" if at < 200 else tmp_path / ("photo.jpg", "holiday.jpg")[at - 200]
         Image.fromarray((scan * 15).astype(np.uint8)).save(path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)

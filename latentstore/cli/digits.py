@@ -13,6 +13,7 @@ import numpy as np
 from latentstore.cli.output import counted, note, say
 from latentstore.cli.progress import duration
 from latentstore.cli.studying import telling
+from latentstore.cli.walking import FRAMES
 from latentstore.errors import AlreadyExists
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ COLLECTION = "digits"
 DIM = 16
 SAMPLES = 48
 EPOCHS = 75  # enough to read every sample by, in half a minute
-FRAMES = 25  # of the animation, one way
 LEAST, MOST = 0, 16  # how dark a pixel of a scan is
 
 

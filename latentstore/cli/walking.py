@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Number = TypeVar("Number", int, float)
 
+STEPS, FRAMES = 9, 25  # of a morph: one that is looked at point by point, one in motion
 AXES = 8  # principal axes that a table shows
 ENDS = 2  # items that a table shows at each end of a direction
 AMOUNTS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
@@ -41,7 +42,12 @@ def interpolate(
     store: StoreArgument,
     a: Annotated[str, _item("Where to begin: the id of an item, or the path of the file it came from.")],
     b: Annotated[str, _item("Where to end.")],
-    steps: Annotated[int, typer.Option(min=2, help="How many points, both ends included.")] = 9,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=2, help="How many points, both ends included.", show_default=f"{STEPS}, or {FRAMES} of an animation"
+        ),
+    ] = None,
     path: Annotated[
         Way,
         typer.Option(help="spherical keeps the distance from the middle, where the space of a vae or gan is dense."),
@@ -64,7 +70,9 @@ def interpolate(
     """
     with latent(store, collection_name, space) as (docs, one):
         start, end = (item_id(docs, given) for given in (a, b))
-        show(one.interpolate(start, end, steps, path=path.value, even=even.value), out, "morph", form)
+        moving = out is not None and out.suffix.casefold() == ".gif"
+        count = steps or (FRAMES if moving else STEPS)
+        show(one.interpolate(start, end, count, path=path.value, even=even.value), out, "morph", form)
 
 
 def traverse(

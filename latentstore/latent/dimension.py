@@ -15,9 +15,10 @@ _LEARNT = 4000  # rows that directions are found from
 
 
 def enough(data: Data, seed: int) -> int:
-    """Of few items, one for each _ITEMS of them, at most the first of CHOICES; never more than rows have values."""
+    """Never more than rows have values, nor than one for each _ITEMS items: where that leaves none of CHOICES, the power of two
+    below."""
     affordable = max(1, min(data.width, len(data.rows) // _ITEMS))
-    choices = [choice for choice in CHOICES if choice <= affordable] or [affordable]
+    choices = [choice for choice in CHOICES if choice <= affordable] or [1 << (affordable.bit_length() - 1)]
     if len(choices) == 1:
         return choices[0]
     some = data.train[:: len(data.train) // _LEARNT + 1]

@@ -23,11 +23,11 @@ def test_the_fewest_that_tell_three_quarters_are_enough(along, expected):
     assert enough(spread(along), 0) == expected
 
 
-@pytest.mark.parametrize(("n", "width", "expected"), [(60, 300, 10), (500, 300, 64), (2000, 20, 20), (9, 300, 1)])
+@pytest.mark.parametrize(("n", "width", "expected"), [(60, 300, 8), (500, 300, 64), (2000, 20, 16), (9, 300, 1)])
 def test_few_items_or_short_rows_bear_fewer(n, width, expected):
     assert enough(spread(min(150, width), n, width), 0) == expected
 
 
 def test_a_fit_without_a_dimension_takes_what_is_enough():
     found = fitting.fit(form(), rows(120), Settings("pca"))
-    assert found.dim == found.record["dim"] == 20
+    assert found.dim == found.record["dim"] == 16

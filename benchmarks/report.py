@@ -163,8 +163,11 @@ def machine() -> dict[str, Any]:
 def over_seeds(runs: Sequence[Mapping[str, float]], name: str, digits: int = 4) -> str:
     """Mean and standard deviation of a figure over the seeds."""
     values = [run[name] for run in runs]
-    wide = f" ± {np.std(values):.2g}" if len(values) > 1 else ""
-    return f"{np.mean(values):.{digits}g}{wide}"
+    mean, wide = float(np.mean(values)), float(np.std(values))
+    told = f"{mean:,.0f}" if abs(mean) >= 1000 else f"{mean:.{digits}g}"
+    if wide == 0:
+        return told
+    return f"{told} ± {wide:,.0f}" if abs(mean) >= 1000 else f"{told} ± {wide:.1g}"
 
 
 def save(name: str, parameters: Mapping[str, Any], results: Any, bounds: Sequence[Bound]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.report import RESULTS, over_seeds
 
-_SMALL, _MILLION = "-10000", "-1000000"
+_MILLION = "-1000000"
 
 
 def kept(name: str) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def kept(name: str) -> dict[str, Any]:
 
 def markdown() -> str:
     """Everything there is, table after table; what was not measured is left out."""
-    parts = [part for suffix in (_SMALL, "", _MILLION) for part in _of_size(suffix)]
+    parts = [part for suffix in ("", _MILLION) for part in _of_size(suffix)]
     if _there("write"):
         parts.append(_writes(kept("write")))
     if _there("encode"):
@@ -28,6 +28,15 @@ def markdown() -> str:
         parts += _jobs(kept("ingest"))
     if _there("image") and _there("audio"):
         parts.append(_seen_and_heard(kept("image")["results"], kept("audio")["results"]))
+    parts.append(
+        _analyses(
+            [
+                kept(name)
+                for name in ("analysis_scale-10000", "analysis_scale", "analysis_scale-1000000")
+                if _there(name)
+            ]
+        )
+    )
     parts += [make(kept(name)) for name, make in _ANALYSES.items() if _there(name)]
     missed = [f"- {bound['what']}: {_bound(bound)}" for bound in _bounds() if not bound["met"]]
     parts.append("What falls short:\n\n" + "\n".join(missed) if missed else "Every bound is met.")
@@ -39,12 +48,7 @@ def _there(name: str) -> bool:
 
 
 def _of_size(suffix: str) -> Iterator[str]:
-    for name, make in (
-        ("search", _searches),
-        ("filters", _filters),
-        ("opening", _openings),
-        ("analysis_scale", _analyses),
-    ):
+    for name, make in (("search", _searches), ("filters", _filters), ("opening", _openings)):
         if _there(name + suffix):
             yield make(kept(name + suffix))
 
@@ -95,11 +99,19 @@ def _openings(result: dict[str, Any]) -> str:
     return _table(heading, lines)
 
 
-def _analyses(result: dict[str, Any]) -> str:
+def _analyses(results: Sequence[dict[str, Any]]) -> str:
+    """One line an analysis; for each number of rows, how long it takes and what memory."""
+    heading = [part for one in results for part in (f"{_rows(one)} rows, s", "MB above the vectors")]
     lines = [
-        [one["analysis"], f"{one['seconds']:,.0f}", f"{one['MB above the vectors']:,}"] for one in result["results"]
+        [name, *(cell for one in results for cell in _taken(one, name))]
+        for name in (found["analysis"] for found in results[0]["results"])
     ]
-    return _table([f"{_rows(result)} rows, a whole space", "s", "MB above the vectors at most"], lines)
+    return _table(["a whole space", *heading], lines)
+
+
+def _taken(result: dict[str, Any], name: str) -> tuple[str, str]:
+    found = next(one for one in result["results"] if one["analysis"] == name)
+    return f"{found['seconds']:,.0f}", f"{found['MB above the vectors']:,}"
 
 
 def _writes(result: dict[str, Any]) -> str:

@@ -30,6 +30,7 @@ _PHASES = (
 _MOMENTUM, _LEAST_GAIN, _LONGEST = 0.8, 0.01, 5.0  # of a step; the rates of Belkina et al. (2019)
 _START = 1e-4  # spread of the first places
 _ROWS = 8192  # rows that are in hand at a time
+_PULLED = 65_536  # the same, where they are places in the plane
 
 
 def project(
@@ -116,14 +117,17 @@ def _tsne(first: Float64, pulls: sparse.csr_matrix, progress: Progress) -> Float
 def _pulled(pulls: sparse.csr_matrix, places: Float64) -> Float64:
     """(n, 2): the sum over neighbours of weight times offset / (1 + d²)."""
     near = places.astype(np.float32)
-    apart = np.repeat(near, np.diff(pulls.indptr), axis=0)
-    apart -= near[pulls.indices]
-    weights = pulls.data / (1 + np.vecdot(apart, apart))
-    apart *= weights[:, None]
     out = np.zeros_like(places)
-    some = np.flatnonzero(np.diff(pulls.indptr))  # reduceat takes an empty stretch for its first value
-    if len(some):
-        out[some] = np.add.reduceat(apart, pulls.indptr[some], axis=0, dtype=np.float64)
+    for at in range(0, len(places), _PULLED):  # in parts: what is between is many times as large as the places
+        ends = pulls.indptr[at : at + _PULLED + 1]
+        there = slice(ends[0], ends[-1])
+        counts = np.diff(ends)
+        apart = np.repeat(near[at : at + _PULLED], counts, axis=0)
+        apart -= near[pulls.indices[there]]
+        apart *= (pulls.data[there] / (1 + np.vecdot(apart, apart)))[:, None]
+        some = np.flatnonzero(counts)  # reduceat takes an empty stretch for its first value
+        if len(some):
+            out[at + some] = np.add.reduceat(apart, ends[some] - ends[0], axis=0, dtype=np.float64)
     return out
 
 

@@ -63,12 +63,12 @@ def test_the_demo_turns_a_3_into_an_8_and_draws_new_digits(first):
     assert record["error"]["mean"] < 0.85 * record["error"]["pca"]
 
 
-def test_what_the_demo_says_to_try_runs(cli, first, tmp_path):
+def test_what_the_demo_says_to_try_runs(run, first, tmp_path):
     shutil.copytree(first[0] / "digits.latent", tmp_path / "digits.latent")
     advised = re.findall(r"^  latentstore (.* digits\.latent\b[^#\n]*)", first[1].stdout, re.MULTILINE)
     assert len(advised) == 5
     for line in advised:
-        assert (line, cli(*shlex.split(line)).status) == (line, 0)
+        assert (line, run(*shlex.split(line)).status) == (line, 0)
 
 
 def test_a_second_demo_adds_what_is_missing_and_drops_what_is_gone(cli, passages, first, tmp_path):

@@ -208,7 +208,7 @@ def plane(n=400, width=1500, seed=0):
 def test_long_rows_are_learned_along_their_main_directions_and_saved_whole(kind, tmp_path):
     vectors = plane()
     long = forms.choose("vector", vectors, metric=Metric.L2, scale="one")
-    found = fitting.fit(long, Rows(long.rows(vectors)), Settings(kind, 3, epochs=40))
+    found = fitting.fit(long, Rows(long.rows(vectors)), Settings(kind, 3, epochs=12))
     assert found.model.width == 1500 and found.record["error"]["mean"] < 1.05 * found.record["error"]["pca"]
     found.save(tmp_path / "model")
     again = load(tmp_path / "model")

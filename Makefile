@@ -10,7 +10,7 @@ demo: $(READY)
 	$(BIN)/latentstore demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-all: $(READY)
 	$(BIN)/python -m pytest -n 2

@@ -164,10 +164,9 @@ def over_seeds(runs: Sequence[Mapping[str, float]], name: str, digits: int = 4) 
     """Mean and standard deviation of a figure over the seeds."""
     values = [run[name] for run in runs]
     mean, wide = float(np.mean(values)), float(np.std(values))
-    told = f"{mean:,.0f}" if abs(mean) >= 1000 else f"{mean:.{digits}g}"
-    if wide == 0:
-        return told
-    return f"{told} ± {wide:,.0f}" if abs(mean) >= 1000 else f"{told} ± {wide:.1g}"
+    places = max(0, digits - 1 - int(np.floor(np.log10(abs(mean))))) if mean else 0
+    apart = f"{wide:,.{places}f}"
+    return f"{mean:,.{places}f}" + (f" ± {apart}" if float(apart.replace(",", "")) else "")
 
 
 def save(name: str, parameters: Mapping[str, Any], results: Any, bounds: Sequence[Bound]) -> None:

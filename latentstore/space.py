@@ -283,8 +283,8 @@ class Space:
     ) -> Space:
         """A new space, made by a model that learns from the items of this one: each gets a latent, and latents can be decoded.
 
-        kind: "pca", "autoencoder", "vae" or "gan". dim: when None, the fewest of 32, 64 and 128 whose main directions tell three
-        quarters of what tells held-out items apart; fewer where there is not one for six items. name: that of the kind and dim, such as
+        kind: "pca", "autoencoder", "vae" or "gan". dim: when None, the fewest of 32, 64 and 128 whose main directions tell four
+        fifths of what tells other items apart; fewer where there is not one for six items. name: that of the kind and dim, such as
         "vae32", when None; under the name of a latent space that is there, a new version of it, which `switch` makes active.
         source: what the model sees of an item, "image", "audio" or its "vectors" in this space; content where it is at hand when
         None. where: which items to learn from. size: side of pictures in pixels. device: "auto", "cpu", "cuda" or "mps". seconds,

@@ -19,7 +19,7 @@ def spread(along, n=2000, width=300, noise=0.05):
 
 
 @pytest.mark.parametrize(("along", "expected"), [(3, 32), (30, 32), (60, 64), (140, 128), (300, 128)])
-def test_the_fewest_that_tell_three_quarters_are_enough(along, expected):
+def test_the_fewest_that_tell_most_are_enough(along, expected):
     assert enough(spread(along), 0) == expected
 
 

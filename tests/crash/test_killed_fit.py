@@ -12,12 +12,12 @@ import numpy as np
 
 import latentstore
 
-FIT = "import sys, latentstore; latentstore.open(sys.argv[1]).collection('points').space().fit('autoencoder', 2, 'axes', epochs=400)"
+FIT = "import sys, latentstore; latentstore.open(sys.argv[1]).collection('points').space().fit('autoencoder', 2, 'axes', epochs=120)"
 
 
 def test_a_fit_that_was_killed_while_it_trained_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     place = tmp_path / "pile"
-    points = np.random.default_rng(0).standard_normal((3000, 2)) @ np.random.default_rng(1).standard_normal((2, 16))
+    points = np.random.default_rng(0).standard_normal((1000, 2)) @ np.random.default_rng(1).standard_normal((2, 16))
     with latentstore.open(place) as store:
         store.create("points", metric="l2").add(vectors=points.astype(np.float32))
     child = subprocess.Popen([sys.executable, "-c", FIT, place])
@@ -29,6 +29,6 @@ def test_a_fit_that_was_killed_while_it_trained_goes_on_from_its_checkpoint(tmp_
         docs = store.collection("points")
         assert docs.spaces() == ["vectors"] and docs.verify().ok
         assert not list((place / "points").glob("fits/*.raw"))
-        space = docs.space().fit("autoencoder", 2, "axes", epochs=400)
-        assert space.record["training"]["resumed"] and len(space) == 3000
+        space = docs.space().fit("autoencoder", 2, "axes", epochs=120)
+        assert space.record["training"]["resumed"] and len(space) == 1000
         assert docs.verify().ok and not (place / "points" / "fits").exists()

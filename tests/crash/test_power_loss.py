@@ -6,10 +6,7 @@ import pytest
 
 from crash.killing import Case, Strike
 from crash.powercut import Disk, unlucky
-from crash.workload import SCENARIOS
-
-# A restore and a backup are whole folders, named at their end; the others change a store that was there.
-CHANGING = [name for name in SCENARIOS if name != "recovering"]
+from crash.workload import SCENARIOS, UNLIKE
 
 
 def cut(case: Case, strike: Strike, luck) -> None:
@@ -34,7 +31,7 @@ def moments(case: Case) -> list[Strike]:
     return [Strike(done.index(count)) for count in sorted(set(done)) if count > 1] + [Strike(len(done))]
 
 
-@pytest.mark.parametrize("name", CHANGING)
+@pytest.mark.parametrize("name", [name for name in UNLIKE if name != "recovering"])
 def test_invariant_1_what_was_acknowledged_is_there_when_all_that_was_not_synced_is_lost(watcher, tmp_path, name):
     case = Case(watcher, SCENARIOS[name], tmp_path)
     for strike in moments(case):

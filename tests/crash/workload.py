@@ -281,3 +281,14 @@ SCENARIOS = {
     "restoring": Scenario(_COPIED, [Act("restore", ["again"])], again=True),
     "recovering": Scenario(_CHANGED, [], abandoned=True, wreck=spoil, throughout=True),
 }
+
+# The others take steps that these take too: the slow tests play them all.
+_REPEATING = {
+    "adding the first batch",
+    "adding with new columns",
+    "adding without folding the log in",
+    "deleting",
+    "creating a collection",
+    "fitting again",
+}
+UNLIKE = [name for name in SCENARIOS if name not in _REPEATING]

@@ -77,7 +77,7 @@ def fit(
         typer.Option(
             min=1,
             metavar="N",
-            help="Dimensions of the new space. 32, 64 or 128 when absent, after how much tells items apart.",
+            help="Dimensions of the new space. After how much tells items apart when absent: 32, 64 or 128, fewer of few items.",
         ),
     ] = None,
     name: Annotated[

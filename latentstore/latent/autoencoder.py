@@ -1,9 +1,9 @@
 """Autoencoder: latents from which rows can be restored (Hinton & Salakhutdinov 2006).
 
-While it learns, it sees four fifths of each row, and each latent is moved by noise from N(0, I) before it is decoded, and drawn to 0 by a
-small weight. So a latent spreads only as far as its row needs to be told from others: near latents decode to like rows, distances mean
-something, and what lies between items can be decoded, which a plain autoencoder does not see to (Ghosh et al. 2020). The error grows a
-little by it.
+While it learns, it sees four fifths of each row that is not short, and each latent is moved by noise from N(0, I) before it is decoded,
+and drawn to 0 by a small weight. So a latent spreads only as far as its row needs to be told from others: near latents decode to like
+rows, distances mean something, and what lies between items can be decoded, which a plain autoencoder does not see to (Ghosh et al. 2020).
+The error grows a little by it.
 """
 
 from __future__ import annotations
